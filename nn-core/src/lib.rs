@@ -1,1 +1,69 @@
-//! Being written.
+//! The engine under every model of the workspace.
+//!
+//! - [`Tensor`], [`View`], [`Device`]: matrices in the memory of a device.
+//! - [`Expr`]: elementwise formulas as values; one formula is one kernel, fused into the store of the product or
+//!   the reduction that it follows.
+//! - [`Product`], [`Over`], [`Window`]: what the formulas are wrapped around: linear maps, reductions, windows.
+//! - [`Key`]: counter-based randomness, the same numbers on every backend.
+//! - [`Backend`]: what a device must be able to do; [`cpu`], [`mod@reference`] (double precision) and
+//!   [`counting`] are here.
+//!
+//! ```
+//! use nn_core::{ACC, Device, Key, x};
+//! use ndarray::arr2;
+//!
+//! let device = Device::cpu();
+//! let inputs = device.tensor(&arr2(&[[0.0f32, 1.0], [1.0, 1.0]]));
+//! let weights = device.tensor(&arr2(&[[0.5f32, -0.5], [1.0, 2.0]]));
+//! let biases = device.full(1, 2, 0.1);
+//! let mut outputs = device.zeros(2, 2);
+//! outputs.product(inputs.dot(&weights), (ACC + &biases).logistic());
+//! let values = outputs.to_array()?;
+//! assert!((values[[0, 0]] - 1.0 / (1.0 + (-1.1f32).exp())).abs() < 1e-6);
+//! # Ok::<(), nn_core::Error>(())
+//! ```
+
+mod backend;
+pub mod checkpoint;
+pub mod conformance;
+pub mod counting;
+pub mod cpu;
+mod dataset;
+mod device;
+mod error;
+pub mod expr;
+pub mod fit;
+mod gradient;
+mod gradient_check;
+pub mod init;
+mod key;
+mod learner;
+mod normal;
+pub mod observer;
+pub mod optimizer;
+pub mod parameters;
+mod penalty;
+pub mod product;
+pub mod reference;
+mod schedule;
+mod tensor;
+mod threefry;
+mod window;
+
+pub use backend::{Backend, Over, Reduction, Values, ValuesMut};
+pub use dataset::{Binarize, Dataset};
+pub use device::Device;
+pub use error::Error;
+pub use expr::{ACC, Binary, Expr, OLD, Stretch, Unary, x};
+pub use fit::{Ending, Fit, Observer};
+pub use gradient::Gradient;
+pub use gradient_check::{Disagreement, check_gradient};
+pub use key::{Key, KeyGenerator};
+pub use learner::Learner;
+pub use optimizer::{Adam, Optimizer, Sgd};
+pub use parameters::Parameters;
+pub use penalty::Penalty;
+pub use product::{Batch, Operand, Product, Source, Term};
+pub use schedule::Schedule;
+pub use tensor::{Storage, Tensor, View, ViewMut};
+pub use window::{Rounding, Window};

@@ -1,0 +1,282 @@
+//! Tensors in files: safetensors, written whole or not at all.
+//!
+//! A file holds every tensor under its name (see [`Parameters`]) as rows × columns, row after row, F32 or, from a
+//! double-precision device, F64. Its metadata holds `format`, `version`, `kind` (what the file belongs to), `step`,
+//! `key` and a CRC-32 of the tensors, and whatever the writer adds. Reading back gives equal bits.
+
+use crate::{Error, Key, Parameters, Tensor};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::{collections::HashMap, io::Write, path::Path};
+
+const FORMAT: &str = "nn-checkpoint";
+const VERSION: &str = "1";
+
+/// What a file says of itself beside its tensors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// What the file belongs to, such as the name and profile of an experiment. Loading asks for the same.
+    pub kind: String,
+    /// Updates done.
+    pub step: u64,
+    /// The key of the run.
+    pub key: Key,
+    /// Anything else, such as settings.
+    pub extra: HashMap<String, String>,
+}
+
+impl Header {
+    /// A header without extra entries.
+    pub fn new(kind: impl Into<String>, step: u64, key: Key) -> Header {
+        Header { kind: kind.into(), step, key, extra: HashMap::new() }
+    }
+}
+
+/// Writes all tensors to `path`: first to a temporary file beside it, which then takes its name.
+///
+/// # Errors
+/// If the device failed or the file cannot be written; an older file of that name is then still whole.
+pub fn save(path: &Path, header: &Header, parameters: &dyn Parameters) -> Result<(), Error> {
+    let mut tensors = Vec::new();
+    parameters.visit(&mut |name, tensor| tensors.push((name.to_string(), tensor)));
+    let mut encoded = Vec::new();
+    for (name, tensor) in tensors {
+        let (dtype, bytes) = encode(tensor)?;
+        encoded.push((name, dtype, vec![tensor.rows(), tensor.columns()], bytes));
+    }
+    encoded.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut metadata = header.extra.clone();
+    metadata.insert("format".into(), FORMAT.into());
+    metadata.insert("version".into(), VERSION.into());
+    metadata.insert("kind".into(), header.kind.clone());
+    metadata.insert("step".into(), header.step.to_string());
+    metadata.insert("key".into(), header.key.to_string());
+    metadata.insert("crc32".into(), format!("{:08x}", checksum(encoded.iter().map(|e| (e.0.as_str(), e.3.as_slice())))));
+    let views = encoded.iter().map(|(name, dtype, shape, bytes)| {
+        let view = TensorView::new(*dtype, shape.clone(), bytes).expect("as many bytes as the shape needs");
+        (name.as_str(), view)
+    });
+    let file = safetensors::serialize(views, Some(metadata))
+        .map_err(|error| Error::checkpoint(path, format!("cannot be encoded: {error}")))?;
+    write_atomically(path, &file)
+}
+
+/// Writes a file whole or not at all.
+///
+/// # Errors
+/// If the folder does not exist or is not writable, or the disk is full.
+pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), Error> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let write = || {
+        let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+        temporary.write_all(contents)?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().map_err(|error| Error::file("writing", path, error))
+}
+
+/// A checkpoint that was read and found whole.
+#[derive(Debug)]
+pub struct Checkpoint {
+    path: std::path::PathBuf,
+    bytes: Vec<u8>,
+    header: Header,
+}
+
+impl Checkpoint {
+    /// Reads and verifies a file of this kind.
+    ///
+    /// # Errors
+    /// If the file is absent, truncated, altered, of another version or of another kind.
+    pub fn open(path: &Path, kind: &str) -> Result<Checkpoint, Error> {
+        let bytes = std::fs::read(path).map_err(|error| Error::file("reading", path, error))?;
+        let corrupt = |what: &str| Error::checkpoint(path, format!("corrupt ({what}); delete it and start afresh"));
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| corrupt(&error.to_string()))?;
+        let entries = metadata.metadata().clone().unwrap_or_default();
+        let entry = |name: &str| entries.get(name).map(String::as_str).unwrap_or_default();
+        if entry("format") != FORMAT {
+            return Err(Error::checkpoint(path, "not a checkpoint of this library (its metadata has no format entry)"));
+        }
+        if entry("version") != VERSION {
+            let found = entry("version");
+            let problem = format!("version {found}, but this program reads version {VERSION}; use the program that wrote it");
+            return Err(Error::checkpoint(path, problem));
+        }
+        if entry("kind") != kind {
+            let problem = format!("belongs to `{}`, not to `{kind}`; choose another folder", entry("kind"));
+            return Err(Error::checkpoint(path, problem));
+        }
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| corrupt(&error.to_string()))?;
+        let mut all = tensors.tensors();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        let sum = checksum(all.iter().map(|(name, view)| (name.as_str(), view.data())));
+        if entry("crc32") != format!("{sum:08x}") {
+            return Err(corrupt("its check sum does not fit its contents"));
+        }
+        let step = entry("step").parse().map_err(|_| corrupt("no step"))?;
+        let key = entry("key").parse().map_err(|()| corrupt("no key"))?;
+        let header = Header { kind: kind.into(), step, key, extra: entries.into_iter().collect() };
+        Ok(Checkpoint { path: path.into(), bytes, header })
+    }
+
+    /// What the file says of itself.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Copies the tensors of the file into parameters of the same names and shapes.
+    ///
+    /// # Errors
+    /// If a tensor is missing or of another shape or precision; nothing was changed then.
+    pub fn load_into(&self, parameters: &mut dyn Parameters) -> Result<(), Error> {
+        let problem = |problem: String| Error::checkpoint(&self.path, problem);
+        let tensors = SafeTensors::deserialize(&self.bytes).map_err(|error| problem(error.to_string()))?;
+        let mut found = Ok(());
+        parameters.visit(&mut |name, tensor| {
+            if found.is_ok() {
+                found = fits(&tensors, name, tensor).map_err(problem);
+            }
+        });
+        found?;
+        parameters.visit_mut(&mut |name, tensor| {
+            if let Ok(view) = tensors.tensor(name) {
+                decode(&view, tensor);
+            }
+        });
+        Ok(())
+    }
+}
+
+fn fits(tensors: &SafeTensors<'_>, name: &str, tensor: &Tensor) -> Result<(), String> {
+    let view = tensors.tensor(name).map_err(|_| format!("has no tensor {name}; it was written with other settings"))?;
+    let (wanted, dtype) = ([tensor.rows(), tensor.columns()], dtype(tensor));
+    if view.shape() != wanted {
+        return Err(format!("{name} is {:?}, but the model needs {wanted:?}; use the settings it was written with", view.shape()));
+    }
+    if view.dtype() != dtype {
+        return Err(format!("{name} is {:?}, but backend {} needs {dtype:?}", view.dtype(), tensor.device().name()));
+    }
+    Ok(())
+}
+
+fn dtype(tensor: &Tensor) -> Dtype {
+    if tensor.device().backend().double_precision() { Dtype::F64 } else { Dtype::F32 }
+}
+
+fn encode(tensor: &Tensor) -> Result<(Dtype, Vec<u8>), Error> {
+    let dtype = dtype(tensor);
+    let bytes = match dtype {
+        Dtype::F64 => tensor.to_array_f64()?.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        _ => tensor.to_array()?.iter().flat_map(|v| v.to_le_bytes()).collect(),
+    };
+    Ok((dtype, bytes))
+}
+
+fn decode(view: &TensorView<'_>, tensor: &mut Tensor) {
+    let shape = (tensor.rows(), tensor.columns());
+    if view.dtype() == Dtype::F64 {
+        let values = view.data().chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes")));
+        let values = ndarray::Array2::from_shape_vec(shape, values.collect()).expect("the shape was checked");
+        tensor.view_mut().write_f64(values.view());
+    } else {
+        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().expect("four bytes")));
+        let values = ndarray::Array2::from_shape_vec(shape, values.collect()).expect("the shape was checked");
+        tensor.write(values.view());
+    }
+}
+
+fn checksum<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for (name, bytes) in tensors {
+        hasher.update(name.as_bytes());
+        hasher.update(bytes);
+    }
+    hasher.finalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Device;
+
+    struct Pair(Tensor, Tensor);
+    impl Parameters for Pair {
+        fn visit<'a>(&'a self, see: &mut dyn FnMut(&str, &'a Tensor)) {
+            see("weights", &self.0);
+            see("hidden.biases", &self.1);
+        }
+        fn visit_mut(&mut self, see: &mut dyn FnMut(&str, &mut Tensor)) {
+            see("weights", &mut self.0);
+            see("hidden.biases", &mut self.1);
+        }
+    }
+
+    fn pair(device: &Device, seed: u64) -> Pair {
+        Pair(crate::conformance::noise(device, 3, 4, seed), crate::conformance::noise(device, 1, 4, seed + 1))
+    }
+
+    #[test]
+    fn a_round_trip_gives_equal_bits() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        for device in [Device::cpu(), Device::reference()] {
+            let (saved, mut loaded) = (pair(&device, 1), pair(&device, 5));
+            let header = Header::new("test", 42, Key::new(7).fold_in(3));
+            save(&path, &header, &saved).unwrap();
+            let checkpoint = Checkpoint::open(&path, "test").unwrap();
+            assert_eq!((checkpoint.header().step, checkpoint.header().key), (42, header.key));
+            checkpoint.load_into(&mut loaded).unwrap();
+            assert_eq!(saved.0.to_array_f64().unwrap(), loaded.0.to_array_f64().unwrap());
+            assert_eq!(saved.1.to_array_f64().unwrap(), loaded.1.to_array_f64().unwrap());
+        }
+    }
+
+    #[test]
+    fn damage_and_mistaken_identity_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let device = Device::cpu();
+        save(&path, &Header::new("rbm", 1, Key::new(1)), &pair(&device, 1)).unwrap();
+        let refuse = |kind: &str, words: &str| {
+            let message = Checkpoint::open(&path, kind).unwrap_err().to_string();
+            assert!(message.contains(words) && !message.contains('\n'), "{message}");
+        };
+        refuse("dbn", "belongs to `rbm`");
+        let whole = std::fs::read(&path).unwrap();
+        let mut altered = whole.clone();
+        *altered.last_mut().unwrap() ^= 1;
+        std::fs::write(&path, &altered).unwrap();
+        refuse("rbm", "check sum");
+        std::fs::write(&path, &whole[..whole.len() - 5]).unwrap();
+        refuse("rbm", "corrupt");
+        std::fs::write(&path, b"no such format").unwrap();
+        refuse("rbm", "corrupt");
+        let newer = String::from_utf8_lossy(&whole).find("\"version\":\"1\"").unwrap();
+        let mut other = whole.clone();
+        other[newer + 11] = b'9';
+        std::fs::write(&path, &other).unwrap();
+        refuse("rbm", "version 9");
+    }
+
+    #[test]
+    fn another_shape_is_refused_and_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let device = Device::cpu();
+        save(&path, &Header::new("rbm", 1, Key::new(1)), &pair(&device, 1)).unwrap();
+        let mut other = Pair(device.zeros(3, 4), device.zeros(1, 5));
+        let error = Checkpoint::open(&path, "rbm").unwrap().load_into(&mut other).unwrap_err();
+        assert!(error.to_string().contains("hidden.biases is [1, 4], but the model needs [1, 5]"), "{error}");
+        assert_eq!(other.0.to_array().unwrap().sum(), 0.0);
+    }
+
+    #[test]
+    fn a_folder_that_is_absent_is_named() {
+        let error = write_atomically(Path::new("/no/such/folder/file"), b"x").unwrap_err();
+        assert!(error.to_string().starts_with("writing /no/such/folder/file"), "{error}");
+    }
+}

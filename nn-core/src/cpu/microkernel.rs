@@ -1,0 +1,218 @@
+//! The innermost loops of the matrix product: a tile of sums held in registers.
+//!
+//! A tile is [`TILE_ROWS`] × [`PANEL`] sums. On AVX2 that is 6 × 2 registers of sums, 2 of B and one broadcast
+//! value of A: 15 of the 16 registers, and 12 independent chains, enough to keep two FMA units of latency 4 busy.
+//! Each step of `k` costs 12 FMAs (6 cycles) against 8 loads, so the loads never limit it.
+//!
+//! Every sum is one chain of fused multiply-adds in ascending `k`; a tile that continues earlier blocks of `k`
+//! starts from the sums stored so far. That makes the bits of a product independent of how it was cut.
+
+/// Rows of a tile of sums.
+pub(crate) const TILE_ROWS: usize = 6;
+/// Columns of a tile of sums, which is also the width of a packed panel of B: one cache line.
+pub(crate) const PANEL: usize = 16;
+
+/// Which instructions the running CPU offers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Simd {
+    /// 256-bit vectors with fused multiply-add.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// Whatever the compiler makes of plain arrays.
+    Portable,
+}
+
+/// The best instructions of this CPU; the answer is cached by the standard library.
+pub(crate) fn simd() -> Simd {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        return Simd::Avx2;
+    }
+    Simd::Portable
+}
+
+/// The left side of a tile: element (r, k) lies at `start + r * row_stride + k * col_stride`.
+#[derive(Clone, Copy)]
+pub(crate) struct LeftTile {
+    pub start: *const f32,
+    pub row_stride: usize,
+    pub col_stride: usize,
+}
+
+/// One multiply-add of the portable kernels. Fused where the target has the instruction; elsewhere a library call
+/// per element would cost more than the last bit is worth.
+#[inline(always)]
+pub(crate) fn multiply_add(a: f32, b: f32, sum: f32) -> f32 {
+    if cfg!(any(target_feature = "fma", target_arch = "aarch64")) { a.mul_add(b, sum) } else { a * b + sum }
+}
+
+/// Adds `depth` steps of A·B to the tile `rows` × `cols` at `sums` (row stride `stride`); `carry` says that the tile
+/// continues the sums stored there, otherwise they start from zero.
+///
+/// # Safety
+/// `left` is readable for `rows` × `depth` elements, `panel` for `depth * PANEL`; `sums` is readable and writable
+/// for `rows` rows of 16 columns, or of 8 where `cols <= 8`; `1 <= rows <= TILE_ROWS`; the CPU has `simd`.
+#[inline]
+pub(crate) unsafe fn tile(
+    simd: Simd,
+    rows: usize,
+    cols: usize,
+    depth: usize,
+    left: LeftTile,
+    panel: *const f32,
+    sums: *mut f32,
+    stride: usize,
+    carry: bool,
+) {
+    macro_rules! pick {
+        ($kernel:ident) => {
+            // SAFETY: passed on from the caller; each arm's constants are those of the match.
+            unsafe {
+                match (rows, cols <= 8) {
+                    (1, false) => $kernel::<1, 2>(depth, left, panel, sums, stride, carry),
+                    (2, false) => $kernel::<2, 2>(depth, left, panel, sums, stride, carry),
+                    (3, false) => $kernel::<3, 2>(depth, left, panel, sums, stride, carry),
+                    (4, false) => $kernel::<4, 2>(depth, left, panel, sums, stride, carry),
+                    (5, false) => $kernel::<5, 2>(depth, left, panel, sums, stride, carry),
+                    (_, false) => $kernel::<6, 2>(depth, left, panel, sums, stride, carry),
+                    (1, true) => $kernel::<1, 1>(depth, left, panel, sums, stride, carry),
+                    (2, true) => $kernel::<2, 1>(depth, left, panel, sums, stride, carry),
+                    (3, true) => $kernel::<3, 1>(depth, left, panel, sums, stride, carry),
+                    (4, true) => $kernel::<4, 1>(depth, left, panel, sums, stride, carry),
+                    (5, true) => $kernel::<5, 1>(depth, left, panel, sums, stride, carry),
+                    (_, true) => $kernel::<6, 1>(depth, left, panel, sums, stride, carry),
+                }
+            }
+        };
+    }
+    match simd {
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx2 => pick!(tile_avx2),
+        Simd::Portable => pick!(tile_portable),
+    }
+}
+
+/// [`tile`] of `R` rows and `V` vectors of 8 columns, for any CPU.
+///
+/// # Safety
+/// As [`tile`].
+unsafe fn tile_portable<const R: usize, const V: usize>(
+    depth: usize,
+    left: LeftTile,
+    panel: *const f32,
+    sums: *mut f32,
+    stride: usize,
+    carry: bool,
+) {
+    let mut sum = [[[0.0_f32; 8]; V]; R];
+    // SAFETY: the caller vouches for R rows of 8·V sums, R × depth elements of A and depth × 16 of B.
+    unsafe {
+        if carry {
+            for r in 0..R {
+                for v in 0..V {
+                    sum[r][v] = sums.add(r * stride + v * 8).cast::<[f32; 8]>().read_unaligned();
+                }
+            }
+        }
+        for k in 0..depth {
+            for r in 0..R {
+                let a = *left.start.add(r * left.row_stride + k * left.col_stride);
+                for v in 0..V {
+                    let b = panel.add(k * PANEL + v * 8).cast::<[f32; 8]>().read_unaligned();
+                    for lane in 0..8 {
+                        sum[r][v][lane] = multiply_add(a, b[lane], sum[r][v][lane]);
+                    }
+                }
+            }
+        }
+        for r in 0..R {
+            for v in 0..V {
+                sums.add(r * stride + v * 8).cast::<[f32; 8]>().write_unaligned(sum[r][v]);
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+use x86::tile_avx2;
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{LeftTile, PANEL, TILE_ROWS};
+    use std::arch::x86_64::{
+        __m256, _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps,
+    };
+
+    /// [`super::tile`] of `R` rows and `V` vectors of 8 columns.
+    ///
+    /// # Safety
+    /// As [`super::tile`]; the CPU has AVX2 and FMA.
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) unsafe fn tile_avx2<const R: usize, const V: usize>(
+        depth: usize,
+        left: LeftTile,
+        panel: *const f32,
+        sums: *mut f32,
+        stride: usize,
+        carry: bool,
+    ) {
+        let mut sum = [[_mm256_setzero_ps(); V]; R];
+        // SAFETY: the caller vouches for R rows of 8·V sums, R × depth elements of A and depth × 16 of B.
+        unsafe {
+            if carry {
+                for r in 0..R {
+                    for v in 0..V {
+                        sum[r][v] = _mm256_loadu_ps(sums.add(r * stride + v * 8));
+                    }
+                }
+            }
+            // A packed A has constant strides, which the compiler turns into plain offsets.
+            if left.row_stride == 1 && left.col_stride == TILE_ROWS {
+                steps(depth, left.start, 1, TILE_ROWS, panel, &mut sum);
+            } else if left.col_stride == 1 {
+                steps(depth, left.start, left.row_stride, 1, panel, &mut sum);
+            } else {
+                steps(depth, left.start, left.row_stride, left.col_stride, panel, &mut sum);
+            }
+            for r in 0..R {
+                for v in 0..V {
+                    _mm256_storeu_ps(sums.add(r * stride + v * 8), sum[r][v]);
+                }
+            }
+        }
+    }
+
+    /// The steps of one tile, kept in registers by inlining.
+    ///
+    /// # Safety
+    /// As [`super::tile`]; the CPU has AVX2 and FMA.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn steps<const R: usize, const V: usize>(
+        depth: usize,
+        mut a: *const f32,
+        row_stride: usize,
+        col_stride: usize,
+        mut b: *const f32,
+        sum: &mut [[__m256; V]; R],
+    ) {
+        for _ in 0..depth {
+            // SAFETY: step k reads R elements of column k of A and 8·V of row k of B, within the caller's promise;
+            // the pointers are moved one step past the end at most, by wrapping arithmetic.
+            unsafe {
+                let mut row = [_mm256_setzero_ps(); V];
+                for v in 0..V {
+                    row[v] = _mm256_loadu_ps(b.add(v * 8));
+                }
+                for r in 0..R {
+                    let value = _mm256_broadcast_ss(&*a.add(r * row_stride));
+                    for v in 0..V {
+                        sum[r][v] = _mm256_fmadd_ps(value, row[v], sum[r][v]);
+                    }
+                }
+            }
+            a = a.wrapping_add(col_stride);
+            b = b.wrapping_add(PANEL);
+        }
+    }
+}

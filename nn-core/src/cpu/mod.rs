@@ -1,0 +1,112 @@
+//! Single precision on the cores of the processor.
+//!
+//! Work is cut into pieces whose borders depend on the shapes alone, and sums run in an order that does not depend
+//! on who computes them: the same seed gives the same bits with any number of threads.
+
+mod elementwise;
+mod formula;
+mod microkernel;
+mod multiply;
+mod pack;
+mod product;
+mod reduction;
+mod sparse;
+mod vector;
+
+use crate::{
+    Backend, Error, Expr, Over, Product, Reduction, Storage, Tensor, Values, ValuesMut, View, ViewMut, Window,
+};
+use elementwise::Target;
+use formula::Program;
+use rayon::prelude::*;
+
+/// The backend behind [`Device::cpu`](crate::Device::cpu). Its memory is a `Vec<f32>`.
+#[derive(Debug)]
+pub struct Cpu;
+
+type Memory = Vec<f32>;
+
+/// Fewer elements than this are not worth waking another thread.
+const PARALLEL: usize = 1 << 14;
+
+impl Backend for Cpu {
+    fn name(&self) -> &str {
+        "cpu"
+    }
+
+    fn alloc(&self, len: usize) -> Box<dyn Storage> {
+        Box::new(vec![0f32; len])
+    }
+
+    fn write(&self, mut out: ViewMut<'_>, values: Values<'_>) {
+        let (rows, columns, offset, stride) = (out.rows(), out.columns(), out.offset(), out.row_stride());
+        let memory = out.tensor_mut().storage_mut::<Memory>();
+        for row in 0..rows {
+            let to = &mut memory[offset + row * stride..][..columns];
+            match values {
+                Values::F32(values) => to.copy_from_slice(&values[row * columns..][..columns]),
+                Values::F64(values) => {
+                    to.iter_mut().zip(&values[row * columns..]).for_each(|(to, from)| *to = *from as f32);
+                }
+            }
+        }
+    }
+
+    fn read(&self, source: View<'_>, mut into: ValuesMut<'_>) -> Result<(), Error> {
+        let (columns, memory) = (source.columns(), source.tensor().storage::<Memory>());
+        for row in 0..source.rows() {
+            let from = &memory[source.offset() + row * source.row_stride()..][..columns];
+            match &mut into {
+                ValuesMut::F32(values) => values[row * columns..][..columns].copy_from_slice(from),
+                ValuesMut::F64(values) => {
+                    values[row * columns..].iter_mut().zip(from).for_each(|(to, from)| *to = f64::from(*from));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn gather(&self, mut out: ViewMut<'_>, source: &Tensor, indices: &[usize]) {
+        let (columns, offset, stride) = (out.columns(), out.offset(), out.row_stride());
+        let from = source.storage::<Memory>();
+        let to = out.tensor_mut().storage_mut::<Memory>();
+        for (row, &index) in indices.iter().enumerate() {
+            to[offset + row * stride..][..columns].copy_from_slice(&from[index * columns..][..columns]);
+        }
+    }
+
+    fn assign(&self, mut out: ViewMut<'_>, formula: &Expr<'_>) {
+        let program = Program::new(formula);
+        let target = Target::new(&mut out);
+        elementwise::in_row_chunks(out.rows(), out.columns(), |rows| {
+            // SAFETY: chunks of rows are disjoint, and `out` is borrowed for the whole call.
+            unsafe { target.apply(&program, rows, 0..out.columns(), &[], 0) };
+        });
+    }
+
+    fn product(&self, out: ViewMut<'_>, product: &Product<'_>, then: &Expr<'_>) {
+        multiply::multiply(out, product, &Program::new(then));
+    }
+
+    fn reduce(
+        &self,
+        out: ViewMut<'_>,
+        grid: [usize; 2],
+        over: Over,
+        reduction: Reduction,
+        formula: &Expr<'_>,
+        then: &Expr<'_>,
+    ) {
+        reduction::reduce(out, grid, over, reduction, &Program::new(formula), &Program::new(then));
+    }
+
+    fn fold(&self, mut out: ViewMut<'_>, window: &Window, formula: &Expr<'_>, then: &Expr<'_>) {
+        let (program, then) = (Program::new(formula), Program::new(then));
+        let (cases, columns, target) = (out.rows(), out.columns(), Target::new(&mut out));
+        (0..cases).into_par_iter().for_each(|case| {
+            let sums = reduction::fold_case(window, case, &program);
+            // SAFETY: every case is a row of its own, and `out` is borrowed for the whole call.
+            unsafe { target.apply(&then, case..case + 1, 0..columns, &sums, columns) };
+        });
+    }
+}

@@ -1,0 +1,383 @@
+//! Sums of matrix products with a fused finish, on several cores.
+//!
+//! The m × n sums are cut into blocks; workers take blocks from a counter until none is left, and finish each block
+//! while it is still in their second-level cache. Within a block, for each term and each stretch of [`DEPTH`] steps
+//! of `k`, packed panels of B meet the rows of A in the dense kernel ([`super::microkernel`]) or, where A is mostly
+//! zeros, in the sparse one ([`super::sparse`]).
+//!
+//! Every sum is one chain of fused multiply-adds, term after term, in ascending `k`, whatever the blocks, the
+//! kernel and the number of threads. So the bits of a product do not depend on them.
+//!
+//! B is packed once for all where several blocks share columns, and otherwise by the block that needs it.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::microkernel::{self, LeftTile, PANEL, Simd, TILE_ROWS};
+pub(crate) use super::pack::{Operand, Strided};
+use super::pack::{Scratch, pack_a, pack_b, packed_a_len, packed_b_len};
+use super::sparse::{self, Lists};
+
+/// Steps of `k` per stretch: a panel of B is then 16 KiB, half of a first-level cache of 32 KiB.
+const DEPTH: usize = 256;
+/// Most rows of a block: its packed A is then 120 KiB of a second-level cache of 512 KiB.
+const MAX_ROWS: usize = 120;
+/// Most columns of a block: its sums are then at most 240 KiB.
+const MAX_COLS: usize = 512;
+/// Fewest rows and columns of a block that is cut only to occupy more threads.
+const MIN_ROWS: usize = 48;
+const MIN_COLS: usize = 64;
+/// Blocks per thread that even out unequal speeds, and the multiply-adds that make a block worth a hand-over.
+const BLOCKS_PER_THREAD: usize = 4;
+const BLOCK_WORK: usize = 1 << 20;
+/// Products below this many multiply-adds stay on the calling thread: waking another costs as much.
+const SERIAL_WORK: usize = 50_000;
+/// Floats of B below which packing stays on the calling thread.
+const SERIAL_PACK: usize = 1 << 16;
+/// Most floats of B that are packed once for all; beyond, each block packs its own stretch after stretch.
+const MAX_SHARED: usize = 1 << 24;
+/// Panels of B that one hand-over packs.
+const PACK_PANELS: usize = 8;
+/// Panels of B per block from which packing A pays although its rows are contiguous.
+const PACK_A_PANELS: usize = 8;
+
+/// `scale` times A·B, A of m × `k`, B of `k` × n.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Term<'a> {
+    pub a: Operand<'a>,
+    pub b: Operand<'a>,
+    pub k: usize,
+    pub scale: f32,
+}
+
+/// A finished rectangle of sums: row r of the block, which is row `row0 + r` of the product, holds columns
+/// `col0..col0 + cols` at `acc[r * stride..][..cols]`.
+#[derive(Debug)]
+pub(crate) struct Block<'a> {
+    pub row0: usize,
+    pub rows: usize,
+    pub col0: usize,
+    pub cols: usize,
+    pub acc: &'a mut [f32],
+    pub stride: usize,
+}
+
+/// Computes the m × n sums of all terms and calls `finish` once for each of disjoint blocks that cover them, from
+/// several threads of the current pool. Without terms, or with `k` of 0, the sums are 0.
+///
+/// # Panics
+/// Where an operand is smaller than its term says.
+pub(crate) fn product(m: usize, n: usize, terms: &[Term], finish: &(dyn Fn(Block) + Sync)) {
+    run(m, n, terms, Sink::Finish(finish));
+}
+
+/// Stores the m × n sums of all terms: element (i, j) at `out[i * row_stride + j]`.
+///
+/// # Panics
+/// Where an operand is smaller than its term says, `row_stride < n`, or `out` is too small.
+pub(crate) fn product_into(m: usize, n: usize, terms: &[Term], out: &mut [f32], row_stride: usize) {
+    if m == 0 || n == 0 {
+        return;
+    }
+    assert!(row_stride >= n && out.len() >= (m - 1) * row_stride + n, "output too small for {m} × {n} sums");
+    run(m, n, terms, Sink::Store(Shared(out.as_mut_ptr()), row_stride));
+}
+
+/// A pointer that several workers write through, each to elements of its own.
+#[derive(Clone, Copy)]
+struct Shared(*mut f32);
+
+// SAFETY: workers share it only to reach disjoint elements; see each use.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    fn at(self, index: usize) -> *mut f32 {
+        self.0.wrapping_add(index)
+    }
+}
+
+/// What becomes of the sums.
+#[derive(Clone, Copy)]
+enum Sink<'a> {
+    Finish(&'a (dyn Fn(Block) + Sync)),
+    /// Rows at this distance from this start; valid for all m × n elements while the product runs.
+    Store(Shared, usize),
+}
+
+/// What one worker reuses from call to call.
+#[derive(Default)]
+struct Workspace {
+    sums: Scratch,
+    packed_a: Scratch,
+    packed_b: Scratch,
+    lists: Lists,
+}
+
+thread_local! {
+    // Taken while in use and put back afterwards: a nested product finds an empty one and works all the same.
+    static WORKSPACE: Cell<Workspace> = Cell::default();
+    static SHARED_B: Cell<Scratch> = Cell::default();
+}
+
+/// How the sums are cut into blocks.
+#[derive(Clone, Copy)]
+struct Grid {
+    rows: usize,
+    cols: usize,
+    down: usize,
+    across: usize,
+}
+
+impl Grid {
+    /// Blocks of at most [`MAX_ROWS`] × [`MAX_COLS`], and enough of them for `threads` threads.
+    fn new(m: usize, n: usize, work: usize, threads: usize) -> Grid {
+        let mut down = m.div_ceil(MAX_ROWS);
+        let mut across = n.div_ceil(MAX_COLS);
+        if threads > 1 {
+            let wanted = (work / BLOCK_WORK).clamp(threads, threads * BLOCKS_PER_THREAD);
+            // Rows first: blocks beside each other both pack the same rows of A.
+            if down * across < wanted && down > 1 {
+                down = wanted.div_ceil(across).min(m.div_ceil(MIN_ROWS)).max(down);
+            }
+            if down * across < wanted {
+                across = wanted.div_ceil(down).min(n.div_ceil(MIN_COLS)).max(across);
+            }
+            if down * across < wanted {
+                down = wanted.div_ceil(across).min(m.div_ceil(MIN_ROWS)).max(down);
+            }
+        }
+        let rows = m.div_ceil(down).next_multiple_of(TILE_ROWS);
+        let cols = n.div_ceil(across).next_multiple_of(PANEL);
+        Grid { rows, cols, down: m.div_ceil(rows), across: n.div_ceil(cols) }
+    }
+
+    fn blocks(&self) -> usize {
+        self.down * self.across
+    }
+}
+
+/// One product, as all its workers see it.
+struct Plan<'a> {
+    simd: Simd,
+    m: usize,
+    n: usize,
+    terms: &'a [Term<'a>],
+    /// Bit t says that term t takes the sparse kernel.
+    sparse: u64,
+    grid: Grid,
+    /// The whole of B of all terms, one after the other, or nothing where each block packs its own.
+    packed: Option<&'a [f32]>,
+    sink: Sink<'a>,
+}
+
+fn run(m: usize, n: usize, terms: &[Term], sink: Sink) {
+    for term in terms {
+        term.a.check(m, term.k);
+        term.b.check(term.k, n);
+    }
+    if m == 0 || n == 0 {
+        return;
+    }
+    let simd = microkernel::simd();
+    let mut sparse = 0;
+    for (t, term) in terms.iter().enumerate().take(64) {
+        sparse |= u64::from(sparse::worthwhile(simd, &term.a, m, term.k, n)) << t;
+    }
+    let depth: usize = terms.iter().map(|term| term.k).sum();
+    let work = m * n * depth;
+    let threads = if work < SERIAL_WORK { 1 } else { rayon::current_num_threads() };
+    let grid = Grid::new(m, n, work, threads);
+    let mut plan = Plan { simd, m, n, terms, sparse, grid, packed: None, sink };
+    let length = packed_b_len(depth, n);
+    if grid.down == 1 || length > MAX_SHARED {
+        plan.blocks(threads);
+    } else {
+        let mut shared = SHARED_B.take();
+        plan.pack_all(shared.floats(length), if length < SERIAL_PACK { 1 } else { threads });
+        plan.packed = Some(shared.floats(length));
+        plan.blocks(threads);
+        SHARED_B.set(shared);
+    }
+}
+
+/// Lets up to `threads` workers take the numbers below `count`, each number once.
+fn share(count: usize, threads: usize, worker: &(dyn Fn(&mut dyn Iterator<Item = usize>) + Sync)) {
+    let helpers = threads.min(count).saturating_sub(1);
+    if helpers == 0 {
+        return worker(&mut (0..count));
+    }
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let mut numbers = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&i| i < count));
+        worker(&mut numbers);
+    };
+    rayon::scope(|scope| {
+        for _ in 0..helpers {
+            scope.spawn(|_| take());
+        }
+        take();
+    });
+}
+
+impl Plan<'_> {
+    /// Packs B of all terms.
+    fn pack_all(&self, out: &mut [f32], threads: usize) {
+        let groups = self.n.div_ceil(PANEL * PACK_PANELS);
+        let stretches: usize = self.terms.iter().map(|term| term.k.div_ceil(DEPTH)).sum();
+        let out = Shared(out.as_mut_ptr());
+        share(stretches * groups, threads, &|numbers| {
+            for number in numbers {
+                let (stretch, group) = (number / groups, number % groups);
+                let Some((term, k0, before)) = self.stretch(stretch) else { continue };
+                let depth = DEPTH.min(term.k - k0);
+                let col0 = group * PACK_PANELS * PANEL;
+                let cols = (PACK_PANELS * PANEL).min(self.n - col0);
+                let start = packed_b_len(before, self.n) + packed_b_len(depth, col0);
+                // SAFETY: the panels of different stretches and groups are disjoint and lie within `out`, which
+                // has room for the packed B of all terms and is borrowed for this whole call.
+                let out = unsafe { std::slice::from_raw_parts_mut(out.at(start), packed_b_len(depth, cols)) };
+                pack_b(self.simd, &term.b, k0, depth, col0, cols, out);
+            }
+        });
+    }
+
+    /// The term of a stretch, its first step of `k`, and the steps of all stretches before it.
+    fn stretch(&self, mut stretch: usize) -> Option<(&Term<'_>, usize, usize)> {
+        let mut before = 0;
+        for term in self.terms {
+            let here = term.k.div_ceil(DEPTH);
+            if stretch < here {
+                return Some((term, stretch * DEPTH, before + stretch * DEPTH));
+            }
+            stretch -= here;
+            before += term.k;
+        }
+        None
+    }
+
+    /// Computes and finishes all blocks.
+    fn blocks(&self, threads: usize) {
+        share(self.grid.blocks(), threads, &|numbers| {
+            let mut workspace = WORKSPACE.take();
+            for number in numbers {
+                self.block(number, &mut workspace);
+            }
+            WORKSPACE.set(workspace);
+        });
+    }
+
+    /// Computes and finishes one block.
+    fn block(&self, number: usize, workspace: &mut Workspace) {
+        let Workspace { sums, packed_a, packed_b, lists } = workspace;
+        let row0 = number / self.grid.across * self.grid.rows;
+        let col0 = number % self.grid.across * self.grid.cols;
+        let rows = self.grid.rows.min(self.m - row0);
+        let cols = self.grid.cols.min(self.n - col0);
+        let wide = cols.next_multiple_of(PANEL);
+        let (acc, stride) = match self.sink {
+            Sink::Store(out, stride) if wide == cols => {
+                let start = out.at(row0 * stride + col0);
+                // SAFETY: blocks are disjoint rectangles of the output; the slice spans this block's rows and is
+                // written only within its columns, while no other worker makes use of those elements.
+                (unsafe { std::slice::from_raw_parts_mut(start, (rows - 1) * stride + cols) }, stride)
+            }
+            _ => (sums.floats(rows * wide), wide),
+        };
+        let mut started = false;
+        let mut before = 0;
+        for (t, term) in self.terms.iter().enumerate() {
+            for k0 in (0..term.k).step_by(DEPTH) {
+                let depth = DEPTH.min(term.k - k0);
+                let packed = match self.packed {
+                    Some(all) => {
+                        &all[packed_b_len(before + k0, self.n) + packed_b_len(depth, col0)..][..depth * wide]
+                    }
+                    None => {
+                        let own = packed_b.floats(depth * wide);
+                        pack_b(self.simd, &term.b, k0, depth, col0, cols, own);
+                        own
+                    }
+                };
+                if t < 64 && self.sparse >> t & 1 == 1 {
+                    if !started {
+                        clear(acc, rows, wide, stride);
+                    }
+                    sparse::block(
+                        self.simd, &term.a, term.scale, row0, rows, k0, depth, packed, cols, acc, stride, lists,
+                    );
+                } else {
+                    dense(self.simd, term, row0, rows, k0, depth, packed, cols, acc, stride, started, packed_a);
+                }
+                started = true;
+            }
+            before += term.k;
+        }
+        if !started {
+            clear(acc, rows, wide, stride);
+        }
+        match self.sink {
+            Sink::Finish(finish) => finish(Block { row0, rows, col0, cols, acc, stride }),
+            Sink::Store(out, out_stride) if wide != cols => {
+                for r in 0..rows {
+                    // SAFETY: row r of this block's own rectangle of the output.
+                    let to = unsafe {
+                        std::slice::from_raw_parts_mut(out.at((row0 + r) * out_stride + col0), cols)
+                    };
+                    to.copy_from_slice(&acc[r * stride..][..cols]);
+                }
+            }
+            Sink::Store(..) => {}
+        }
+    }
+}
+
+/// Sets the sums of a block to zero.
+fn clear(acc: &mut [f32], rows: usize, cols: usize, stride: usize) {
+    for r in 0..rows {
+        acc[r * stride..][..cols].fill(0.0);
+    }
+}
+
+/// Adds one stretch of a term to a block by the dense kernel; `carry` says that sums are there already.
+fn dense(
+    simd: Simd,
+    term: &Term,
+    row0: usize,
+    rows: usize,
+    k0: usize,
+    depth: usize,
+    packed: &[f32],
+    cols: usize,
+    acc: &mut [f32],
+    stride: usize,
+    carry: bool,
+    packed_a: &mut Scratch,
+) {
+    let panels = cols.div_ceil(PANEL);
+    let Operand::Strided(matrix) = term.a;
+    let in_place = term.scale == 1.0 && matrix.col_stride == 1 && panels < PACK_A_PANELS;
+    let (start, row_stride, col_stride, group_stride) = if in_place {
+        let start = matrix.data[matrix.index(row0, k0)..].as_ptr();
+        (start, matrix.row_stride, 1, TILE_ROWS * matrix.row_stride)
+    } else {
+        let copy = packed_a.floats(packed_a_len(rows, depth));
+        pack_a(simd, &term.a, term.scale, row0, rows, k0, depth, copy);
+        (copy.as_ptr(), 1, TILE_ROWS, TILE_ROWS * depth)
+    };
+    assert!(packed.len() >= panels * depth * PANEL && acc.len() >= (rows - 1) * stride + panels * PANEL);
+    for p in 0..panels {
+        let panel = packed[p * depth * PANEL..].as_ptr();
+        for (group, first) in (0..rows).step_by(TILE_ROWS).enumerate() {
+            let left = LeftTile { start: start.wrapping_add(group * group_stride), row_stride, col_stride };
+            // SAFETY: the operand was checked to hold all rows of the product (or the copy was made for these rows
+            // and this depth), the panel holds `depth` rows, and `acc` was asserted to hold all panels of all rows.
+            unsafe {
+                let sums = acc.as_mut_ptr().add(first * stride + p * PANEL);
+                let here = TILE_ROWS.min(rows - first);
+                microkernel::tile(simd, here, cols - p * PANEL, depth, left, panel, sums, stride, carry);
+            }
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! The product for a left side that is mostly zeros, such as binary states and pixels.
+//!
+//! For every row of A the columns that are not zero are listed with their values. Then a strip of up to
+//! [`MAX_PANELS`] panels of B (96 columns) is walked: the 12 vectors of sums of one row stay in registers while each
+//! listed column adds its multiple of a row of B. Every FMA reads its B from memory, so the strip is cut in `k` to
+//! [`STRIP`] floats, which stay in the first-level cache for all rows of A.
+//!
+//! A sum is the same chain of fused multiply-adds as in the dense kernel without the steps that add zero times
+//! something; the bits are equal. The exceptions: zero times an infinity or a NaN of B, which the dense kernel turns
+//! into NaN, is not noticed here, and a sum that consists of zeros only may differ in the sign of that zero.
+
+use super::microkernel::{PANEL, Simd, multiply_add};
+use super::pack::{Operand, Scratch, contiguous_a};
+
+/// Panels of a strip: 12 vectors of sums, which leaves registers for the value and keeps both FMA units busy.
+pub(crate) const MAX_PANELS: usize = 6;
+/// Floats of a strip of B: 24 KiB of a first-level cache of 32 KiB; sums and lists stream through the rest.
+const STRIP: usize = 6 * 1024;
+
+/// A left side is listed when no more than this share of it is not zero, given at least [`MIN_COLUMNS`] columns.
+pub(crate) const MAX_DENSITY: f64 = 0.6;
+/// Fewer columns than this leave too few independent sums per row for the listed columns to pay.
+pub(crate) const MIN_COLUMNS: usize = 64;
+/// Elements of A looked at before deciding; a larger A is judged by evenly spaced lines.
+const SAMPLE: usize = 1 << 17;
+
+/// Whether the left side `rows` × `depth` is sparse enough for this kernel.
+pub(crate) fn worthwhile(simd: Simd, a: &Operand, rows: usize, depth: usize, cols: usize) -> bool {
+    if cols < MIN_COLUMNS {
+        return false;
+    }
+    let Operand::Strided(a) = a;
+    let (lines, length, stride) = if a.col_stride == 1 {
+        (rows, depth, a.row_stride)
+    } else if a.row_stride == 1 {
+        (depth, rows, a.col_stride)
+    } else {
+        return false;
+    };
+    let step = (lines * length / SAMPLE).clamp(1, lines.max(1));
+    let mut seen = 0;
+    let mut found = 0;
+    for line in (0..lines).step_by(step) {
+        found += count(simd, &a.data[a.offset + line * stride..][..length]);
+        seen += length;
+    }
+    found as f64 <= MAX_DENSITY * seen as f64
+}
+
+/// How many values are not zero.
+fn count(simd: Simd, values: &[f32]) -> usize {
+    #[inline(always)]
+    fn body(values: &[f32]) -> usize {
+        // Sums of 32 bits per lane suffice for pieces of this size.
+        values.chunks(1 << 20).map(|piece| piece.iter().map(|&x| u32::from(x != 0.0)).sum::<u32>() as usize).sum()
+    }
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    fn avx2(values: &[f32]) -> usize {
+        body(values)
+    }
+    match simd {
+        // SAFETY: the CPU has AVX2.
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx2 => unsafe { avx2(values) },
+        Simd::Portable => body(values),
+    }
+}
+
+/// The columns of a block of A that are not zero, row by row, each row cut where the strips of B are cut.
+#[derive(Default)]
+pub(crate) struct Lists {
+    /// Column times [`PANEL`]: the distance of a row of B within its panel.
+    offsets: Vec<u32>,
+    values: Vec<f32>,
+    /// Start of piece `s` of row `r` at `r * (pieces + 1) + s`; the last entry of a row is its end.
+    starts: Vec<u32>,
+    contiguous: Scratch,
+}
+
+/// Steps of `k` per strip of `panels` panels.
+fn strip_depth(panels: usize) -> usize {
+    (STRIP / (panels * PANEL)).next_multiple_of(8)
+}
+
+/// Number of panels per strip for `panels` panels in all, as even as possible.
+fn strip_panels(panels: usize) -> usize {
+    panels.div_ceil(panels.div_ceil(MAX_PANELS))
+}
+
+/// Adds A·B for `rows` × `cols` sums over `depth` steps of `k` to `sums`, whose rows hold `stride` floats, a whole
+/// number of panels at least; `packed` holds that block of B as packed by [`super::pack::pack_b`].
+pub(crate) fn block(
+    simd: Simd,
+    a: &Operand,
+    scale: f32,
+    row0: usize,
+    rows: usize,
+    k0: usize,
+    depth: usize,
+    packed: &[f32],
+    cols: usize,
+    sums: &mut [f32],
+    stride: usize,
+    lists: &mut Lists,
+) {
+    let panels = cols.div_ceil(PANEL);
+    let wide = strip_panels(panels);
+    let piece = strip_depth(wide);
+    let pieces = depth.div_ceil(piece);
+    list(simd, a, scale, row0, rows, k0, depth, piece, lists);
+    assert!(packed.len() >= panels * depth * PANEL && stride >= panels * PANEL);
+    assert!(sums.len() >= rows.saturating_sub(1) * stride + panels * PANEL);
+    for s in 0..pieces {
+        for first in (0..panels).step_by(wide) {
+            let here = wide.min(panels - first);
+            let strip = packed[first * depth * PANEL..].as_ptr();
+            for r in 0..rows {
+                let start = lists.starts[r * (pieces + 1) + s] as usize;
+                let end = lists.starts[r * (pieces + 1) + s + 1] as usize;
+                if start == end {
+                    continue;
+                }
+                let (offsets, values) = (&lists.offsets[start..end], &lists.values[start..end]);
+                // SAFETY: offsets are multiples of PANEL below depth * PANEL, so that each of the `here` panels,
+                // `depth * PANEL` apart, is read within `packed`; row r of `sums` holds that many panels. Both
+                // were asserted above.
+                unsafe {
+                    let sums = sums.as_mut_ptr().add(r * stride + first * PANEL);
+                    row(simd, here, offsets, values, strip, depth * PANEL, sums);
+                }
+            }
+        }
+    }
+}
+
+/// Lists what is not zero in a block of A, multiplied by `scale`, into `lists`.
+fn list(
+    simd: Simd,
+    a: &Operand,
+    scale: f32,
+    row0: usize,
+    rows: usize,
+    k0: usize,
+    depth: usize,
+    piece: usize,
+    lists: &mut Lists,
+) {
+    let Lists { offsets, values, starts, contiguous } = lists;
+    // Vector stores write up to 8 entries beyond the last one that counts.
+    let most = rows * depth + 8;
+    if offsets.len() < most {
+        offsets.resize(most, 0);
+        values.resize(most, 0.0);
+    }
+    starts.clear();
+    let Operand::Strided(matrix) = a;
+    let in_place = matrix.col_stride == 1 && scale == 1.0;
+    // Rows padded to whole vectors, so that the transposition stores nothing else.
+    let stride = depth.next_multiple_of(8);
+    let copy = contiguous.floats(if in_place { 0 } else { rows * stride });
+    if !in_place {
+        contiguous_a(simd, a, scale, row0, rows, k0, depth, copy, stride);
+    }
+    let mut length = 0;
+    for r in 0..rows {
+        let line = if in_place {
+            &matrix.data[matrix.index(row0 + r, k0)..][..depth]
+        } else {
+            &copy[r * stride..][..depth]
+        };
+        for (s, part) in line.chunks(piece).enumerate() {
+            starts.push(length as u32);
+            length = append(simd, part, s * piece, offsets, values, length);
+        }
+        starts.push(length as u32);
+    }
+}
+
+/// Appends the entries of `part`, whose first element is column `first`; returns the new length.
+fn append(
+    simd: Simd,
+    part: &[f32],
+    first: usize,
+    offsets: &mut [u32],
+    values: &mut [f32],
+    length: usize,
+) -> usize {
+    assert!(length + part.len() + 8 <= offsets.len().min(values.len()));
+    match simd {
+        // SAFETY: the CPU has AVX2, and the room was just checked.
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx2 => unsafe { x86::append(part, first, offsets, values, length) },
+        Simd::Portable => {
+            let mut length = length;
+            for (k, &value) in part.iter().enumerate() {
+                offsets[length] = ((first + k) * PANEL) as u32;
+                values[length] = value;
+                length += usize::from(value != 0.0);
+            }
+            length
+        }
+    }
+}
+
+/// Adds the listed multiples of rows of B to `panels` panels of sums.
+///
+/// # Safety
+/// Each offset plus `p * panel_stride` for every panel is the start of 16 readable floats of `strip`; `sums` is
+/// valid for `panels * PANEL` floats; the CPU has `simd`; `1 <= panels <= MAX_PANELS`.
+#[inline]
+unsafe fn row(
+    simd: Simd,
+    panels: usize,
+    offsets: &[u32],
+    values: &[f32],
+    strip: *const f32,
+    panel_stride: usize,
+    sums: *mut f32,
+) {
+    match simd {
+        // SAFETY: passed on from the caller; the constants are those of the match.
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx2 => unsafe {
+            match panels {
+                1 => x86::row::<1>(offsets, values, strip, panel_stride, sums),
+                2 => x86::row::<2>(offsets, values, strip, panel_stride, sums),
+                3 => x86::row::<3>(offsets, values, strip, panel_stride, sums),
+                4 => x86::row::<4>(offsets, values, strip, panel_stride, sums),
+                5 => x86::row::<5>(offsets, values, strip, panel_stride, sums),
+                _ => x86::row::<6>(offsets, values, strip, panel_stride, sums),
+            }
+        },
+        Simd::Portable => {
+            for p in 0..panels {
+                for (&offset, &value) in offsets.iter().zip(values) {
+                    for c in 0..PANEL {
+                        // SAFETY: passed on from the caller.
+                        unsafe {
+                            let sum = sums.add(p * PANEL + c);
+                            *sum = multiply_add(value, *strip.add(p * panel_stride + offset as usize + c), *sum);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::super::microkernel::PANEL;
+    use std::arch::x86_64::*;
+
+    /// For every set of 8 lanes, the lanes in ascending order, then zeros.
+    static COMPRESS: [[u8; 8]; 256] = {
+        let mut table = [[0; 8]; 256];
+        let mut set = 0;
+        while set < 256 {
+            let (mut lane, mut at) = (0, 0);
+            while lane < 8 {
+                if set & (1 << lane) != 0 {
+                    table[set][at] = lane as u8;
+                    at += 1;
+                }
+                lane += 1;
+            }
+            set += 1;
+        }
+        table
+    };
+
+    /// [`super::append`].
+    ///
+    /// # Safety
+    /// `length + part.len() + 8` entries fit into both outputs; the CPU has AVX2.
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) unsafe fn append(
+        part: &[f32],
+        first: usize,
+        offsets: &mut [u32],
+        values: &mut [f32],
+        mut length: usize,
+    ) -> usize {
+        let whole = part.len() / 8 * 8;
+        let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+        for k in (0..whole).step_by(8) {
+            // SAFETY: 8 values are read below `whole`; 8 entries are written at `length`, which is at most the
+            // starting length plus `k`, so they fit as the caller vouches.
+            unsafe {
+                let eight = _mm256_loadu_ps(part.as_ptr().add(k));
+                let set = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NEQ_UQ>(eight, _mm256_setzero_ps())) as usize;
+                if set == 0 {
+                    continue;
+                }
+                let order = _mm256_cvtepu8_epi32(_mm_loadl_epi64(COMPRESS[set].as_ptr().cast()));
+                let columns = _mm256_add_epi32(lanes, _mm256_set1_epi32((first + k) as i32));
+                let steps = _mm256_slli_epi32::<4>(_mm256_permutevar8x32_epi32(columns, order));
+                _mm256_storeu_si256(offsets.as_mut_ptr().add(length).cast(), steps);
+                _mm256_storeu_ps(values.as_mut_ptr().add(length), _mm256_permutevar8x32_ps(eight, order));
+                length += set.count_ones() as usize;
+            }
+        }
+        for k in whole..part.len() {
+            offsets[length] = ((first + k) * PANEL) as u32;
+            values[length] = part[k];
+            length += usize::from(part[k] != 0.0);
+        }
+        length
+    }
+
+    /// [`super::row`] of `P` panels.
+    ///
+    /// # Safety
+    /// As [`super::row`]; the CPU has AVX2 and FMA.
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) unsafe fn row<const P: usize>(
+        offsets: &[u32],
+        values: &[f32],
+        strip: *const f32,
+        panel_stride: usize,
+        sums: *mut f32,
+    ) {
+        let mut sum = [[_mm256_setzero_ps(); 2]; P];
+        // SAFETY: the caller vouches for P panels of sums and for every listed row of every panel.
+        unsafe {
+            for p in 0..P {
+                for v in 0..2 {
+                    sum[p][v] = _mm256_loadu_ps(sums.add(p * PANEL + v * 8));
+                }
+            }
+            for (&offset, value) in offsets.iter().zip(values) {
+                let value = _mm256_broadcast_ss(value);
+                let b = strip.add(offset as usize);
+                for p in 0..P {
+                    for v in 0..2 {
+                        let b = _mm256_loadu_ps(b.add(p * panel_stride + v * 8));
+                        sum[p][v] = _mm256_fmadd_ps(value, b, sum[p][v]);
+                    }
+                }
+            }
+            for p in 0..P {
+                for v in 0..2 {
+                    _mm256_storeu_ps(sums.add(p * PANEL + v * 8), sum[p][v]);
+                }
+            }
+        }
+    }
+}

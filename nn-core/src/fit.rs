@@ -1,0 +1,174 @@
+//! The training loop: shuffled minibatches, observers, interruption, resumption.
+
+use crate::{Dataset, Error, Key, Learner, parameters::check_finite};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// How long to train and on what minibatches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fit {
+    /// Passes through the data.
+    pub epochs: u64,
+    /// Cases of a minibatch; a last, smaller rest of an epoch is left out (its cases come in other epochs).
+    pub batch: usize,
+    /// Where all randomness comes from: orders, draws of pixels, draws of the learner.
+    pub key: Key,
+    /// The update to go on from, after its checkpoint was loaded; 0 at first.
+    pub from: u64,
+}
+
+/// How training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All epochs are done.
+    Complete,
+    /// An observer asked to stop after this many updates.
+    Stopped(u64),
+    /// The user asked to stop after this many updates.
+    Interrupted(u64),
+}
+
+/// What an observer sees.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    /// Updates done.
+    pub update: u64,
+    /// Updates in all.
+    pub updates: u64,
+    /// Updates of one epoch.
+    pub updates_per_epoch: u64,
+    /// The key of the run.
+    pub key: Key,
+    /// What is being trained.
+    pub learner: &'a dyn Learner,
+}
+
+impl std::fmt::Debug for Seen<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "update {} of {}", self.update, self.updates)
+    }
+}
+
+/// Whether to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Train on.
+    Continue,
+    /// Enough.
+    Stop,
+}
+
+/// Named figures that probes put down for the observers after them, at one moment of training.
+pub type Record = Vec<(String, f64)>;
+
+/// Watches training. Observers run in the order in which they are given; each at its own frequency.
+pub trait Observer {
+    /// Updates between two looks; the last update is always seen.
+    fn every(&self) -> u64;
+
+    /// A look, with the figures that observers before this one put into the record.
+    ///
+    /// # Errors
+    /// Ends training.
+    fn see(&mut self, seen: &Seen<'_>, record: &mut Record) -> Result<Flow, Error>;
+
+    /// The end of training, also when it was interrupted or failed elsewhere.
+    ///
+    /// # Errors
+    /// Reported after the other observers saw the end, too.
+    fn end(&mut self, seen: &Seen<'_>) -> Result<(), Error> {
+        let _ = seen;
+        Ok(())
+    }
+}
+
+/// Updates between two checks for values that are not finite.
+const FINITE_EVERY: u64 = 100;
+/// Purposes of the keys of a run.
+const ORDER: u64 = 1;
+const PIXELS: u64 = 2;
+const LEARNER: u64 = 3;
+
+impl Fit {
+    /// Updates of one epoch.
+    pub fn updates_per_epoch(&self, data: &Dataset) -> u64 {
+        (data.len() / self.batch.max(1)) as u64
+    }
+
+    /// Trains. Everything random is a function of the key and the number of the update, so that a run that goes on
+    /// from a checkpoint does exactly what it would have done.
+    ///
+    /// # Errors
+    /// A batch that is empty or larger than the data, parameters that turn non-finite, or an error of an observer.
+    pub fn run(
+        &self,
+        learner: &mut dyn Learner,
+        data: &Dataset,
+        observers: &mut [&mut dyn Observer],
+        interrupted: &AtomicBool,
+    ) -> Result<Ending, Error> {
+        if self.batch == 0 || self.batch > data.len() {
+            let allowed = format!("it must lie between 1 and the {} cases of the data", data.len());
+            return Err(Error::setting("batch", self.batch, &allowed));
+        }
+        let per_epoch = self.updates_per_epoch(data);
+        let updates = per_epoch * self.epochs;
+        let mut batch = data.device().zeros(self.batch, data.columns());
+        let (mut order, mut ordered) = (Vec::new(), u64::MAX);
+        let mut ending = Ending::Complete;
+        let mut failure = None;
+        let mut update = self.from;
+        while update < updates {
+            let (epoch, at) = (update / per_epoch, (update % per_epoch) as usize);
+            if ordered != epoch {
+                order = data.order(self.key.fold_in(ORDER).fold_in(epoch));
+                ordered = epoch;
+            }
+            let cases = &order[at * self.batch..][..self.batch];
+            data.fill(&mut batch, cases, self.key.fold_in(PIXELS).fold_in(update));
+            learner.update(&batch, update, self.key.fold_in(LEARNER).fold_in(update));
+            update += 1;
+            if update.is_multiple_of(FINITE_EVERY) || update == updates {
+                if let Err(error) = check_finite(learner.model(), update) {
+                    failure = Some(error);
+                    break;
+                }
+            }
+            let seen = Seen { update, updates, updates_per_epoch: per_epoch, key: self.key, learner };
+            match look(observers, &seen) {
+                Ok(Flow::Continue) => {}
+                Ok(Flow::Stop) => {
+                    ending = Ending::Stopped(update);
+                    break;
+                }
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+            if interrupted.load(Relaxed) {
+                ending = Ending::Interrupted(update);
+                break;
+            }
+        }
+        if let Some(error) = failure {
+            // What failed is not worth a last checkpoint: the one before it is whole and is kept.
+            return Err(error);
+        }
+        let seen = Seen { update, updates, updates_per_epoch: per_epoch, key: self.key, learner };
+        let ends: Vec<_> = observers.iter_mut().map(|observer| observer.end(&seen)).collect();
+        ends.into_iter().collect::<Result<(), Error>>()?;
+        Ok(ending)
+    }
+}
+
+fn look(observers: &mut [&mut dyn Observer], seen: &Seen<'_>) -> Result<Flow, Error> {
+    let (mut record, mut flow) = (Record::new(), Flow::Continue);
+    for observer in observers {
+        if seen.update.is_multiple_of(observer.every().max(1)) || seen.update == seen.updates {
+            if observer.see(seen, &mut record)? == Flow::Stop {
+                flow = Flow::Stop;
+            }
+        }
+    }
+    Ok(flow)
+}
