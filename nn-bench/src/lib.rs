@@ -1,1 +1,55 @@
-//! Being written.
+//! Reproductions of published experiments: the runner behind `nn-bench experiment`, and its reports.
+//!
+//! An [`Experiment`] is one file in `src/experiments/`. It receives a [`Run`], which tells it the
+//! profile, the backend, the seed and the folders, and carries the [`Report`] that it fills in:
+//!
+//! ```
+//! use nn_bench::{Experiment, ProfileInfo, Run, RunError};
+//!
+//! #[derive(Debug)]
+//! struct CoinToss;
+//!
+//! impl Experiment for CoinToss {
+//!     fn name(&self) -> &'static str { "coin-toss" }
+//!     fn title(&self) -> &'static str { "A fair coin" }
+//!     fn summary(&self) -> &'static str { "Half of the tosses are heads." }
+//!     fn profiles(&self) -> &'static [ProfileInfo] {
+//!         &[ProfileInfo { name: "quick", what: "one toss", duration: "no time at all" }]
+//!     }
+//!     fn run(&self, run: &mut Run) -> Result<(), RunError> {
+//!         run.report.reproduces("A coin falls on either side equally often.");
+//!         run.report.metric("heads", 0.5)?;
+//!         run.report.published("heads", 0.5, "folklore", false, Some(0.5))?;
+//!         Ok(())
+//!     }
+//! }
+//! ```
+//!
+//! The runner writes `report.html` and `metrics.json` when `run` returns; an experiment that is
+//! interrupted saves its checkpoint and returns [`Run::stop_after_saving`].
+#![forbid(unsafe_code)]
+
+pub mod application;
+pub mod command_line;
+pub mod data_checksum;
+pub mod execution;
+pub mod experiment;
+pub mod experiments;
+pub mod image_grid;
+pub mod interruption;
+pub mod machine;
+pub mod nearest_name;
+pub mod output_folder;
+pub mod picture;
+pub mod progress;
+pub mod report;
+pub mod run;
+pub mod run_error;
+
+pub use experiment::{Experiment, ProfileInfo};
+pub use image_grid::{Scaling, TileAxis, TileLayout};
+pub use picture::{GrayImage, Picture, RgbImage};
+pub use progress::Progress;
+pub use report::{Axes, Report};
+pub use run::{Backend, Run};
+pub use run_error::{RunError, WhileDoing};

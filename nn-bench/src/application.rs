@@ -1,0 +1,112 @@
+//! The whole program but for its environment: arguments in, messages and an exit code out.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::command_line::{self, Command, CommandLine, ExperimentOptions};
+use crate::execution::{execute, repeat_command};
+use crate::experiment::Experiment;
+use crate::interruption::{INTERRUPTED, watch_ctrl_c};
+use crate::progress::say;
+use crate::report::{WrittenReport, short_number};
+use crate::run_error::{self, RunError};
+
+/// The exit code for whatever the user or the world can put right.
+const REFUSED: u8 = 2;
+
+/// Does what the arguments, the first of which is the program's name, ask for. Returns the exit code.
+pub fn start(
+    experiments: &[Box<dyn Experiment>],
+    arguments: impl IntoIterator<Item = OsString>,
+    data_from_environment: Option<PathBuf>,
+) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let command = match CommandLine::try_parse_from(&arguments) {
+        Ok(CommandLine { command }) => command,
+        Err(refusal) if refusal.use_stderr() => {
+            say(&command_line::one_line(&refusal, arguments.get(1).and_then(|argument| argument.to_str())));
+            return REFUSED;
+        }
+        Err(help) => {
+            print(&help.render().to_string());
+            return 0;
+        }
+    };
+    match command {
+        Command::Experiment(options) if options.list => {
+            print(&listing(experiments, options.names));
+            0
+        }
+        Command::Experiment(options) => experiment(experiments, &options, data_from_environment),
+    }
+}
+
+fn experiment(
+    experiments: &[Box<dyn Experiment>],
+    options: &ExperimentOptions,
+    data_from_environment: Option<PathBuf>,
+) -> u8 {
+    let outcome = watch_ctrl_c()
+        .and_then(|interrupted| execute(experiments, options, data_from_environment, interrupted));
+    match outcome {
+        Ok(report) => {
+            print(&summary(&report));
+            0
+        }
+        Err(RunError::Interrupted { saved }) => {
+            let again = repeat_command(options);
+            say(&match saved {
+                Some(file) => {
+                    format!("interrupted: saved {}; resume with: {again} --resume", file.display())
+                }
+                None => format!("interrupted: this experiment keeps no checkpoint; start over with: {again}"),
+            });
+            INTERRUPTED
+        }
+        Err(error) => {
+            say(&format!("error: {}", run_error::one_line(&error)));
+            REFUSED
+        }
+    }
+}
+
+fn listing(experiments: &[Box<dyn Experiment>], names_only: bool) -> String {
+    let mut text = String::new();
+    for experiment in experiments {
+        text.push_str(experiment.name());
+        text.push('\n');
+        if names_only {
+            continue;
+        }
+        text.push_str(&format!("  {}\n  {}\n", experiment.title(), experiment.summary()));
+        for profile in experiment.profiles() {
+            text.push_str(&format!(
+                "    --profile {:<8} {} ({})\n",
+                profile.name, profile.what, profile.duration
+            ));
+        }
+        text.push('\n');
+    }
+    if experiments.is_empty() && !names_only {
+        text.push_str("no experiments yet\n");
+    }
+    text
+}
+
+fn summary(report: &WrittenReport) -> String {
+    let mut text = String::new();
+    for (name, value) in &report.summary {
+        text.push_str(&format!("{name} = {}\n", short_number(*value)));
+    }
+    text.push_str(&format!("report:  {}\nmetrics: {}\n", report.html.display(), report.metrics.display()));
+    text
+}
+
+/// To standard output. A reader that has gone, as `head` does, is no error.
+fn print(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}

@@ -1,0 +1,33 @@
+//! The registry: one file an experiment in this folder, one line an experiment in [`experiments`].
+
+use crate::experiment::Experiment;
+
+/// Every experiment that `nn-bench experiment` can run, in the order in which they are listed.
+pub fn experiments() -> Vec<Box<dyn Experiment>> {
+    Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_experiment_is_fit_to_be_listed_and_run() {
+        let mut names = HashSet::new();
+        for experiment in experiments() {
+            let name = experiment.name();
+            assert!(names.insert(name), "two experiments are called {name}");
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            assert!(!name.is_empty() && name.chars().all(plain), "{name}: a name is lower case with hyphens");
+            assert!(
+                !experiment.title().is_empty() && !experiment.summary().is_empty(),
+                "{name}: says nothing"
+            );
+            let profiles: Vec<_> = experiment.profiles().iter().map(|profile| profile.name).collect();
+            for needed in ["quick", "default"] {
+                assert!(profiles.contains(&needed), "{name} has no profile '{needed}'");
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! `cargo xtask bench`: the options of `nn-bench bench`, handed on as they are.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct Options {
+    /// What to measure; everything if left out
+    suite: Option<String>,
+    /// A Python interpreter whose libraries are measured beside ours
+    #[arg(long, value_name = "PYTHON")]
+    peers: Option<OsString>,
+    /// Print the measurements as JSON
+    #[arg(long)]
+    json: bool,
+    /// Further options for nn-bench, after --
+    #[arg(last = true)]
+    further: Vec<OsString>,
+}
+
+impl Options {
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
+        let mut arguments = vec![OsString::from("bench")];
+        arguments.extend(self.suite.iter().map(OsString::from));
+        arguments.extend(self.peers.iter().flat_map(|python| [OsString::from("--peers"), python.clone()]));
+        arguments.extend(self.json.then(|| OsString::from("--json")));
+        arguments.extend(self.further.iter().cloned());
+        arguments
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn every_option_arrives() {
+        let line =
+            Line::try_parse_from(["x", "rbm", "--json", "--peers", "python3", "--", "--runs", "3"]).unwrap();
+        assert_eq!(line.options.arguments(), ["bench", "rbm", "--peers", "python3", "--json", "--runs", "3"]);
+        assert_eq!(Options::default().arguments(), ["bench"]);
+    }
+}
