@@ -32,11 +32,13 @@
 pub mod application;
 pub mod command_line;
 pub mod data_checksum;
+pub mod digits;
 pub mod execution;
 pub mod experiment;
 pub mod experiments;
 pub mod image_grid;
 pub mod interruption;
+pub mod likelihood;
 pub mod machine;
 pub mod nearest_name;
 pub mod output_folder;
@@ -45,6 +47,7 @@ pub mod progress;
 pub mod report;
 pub mod run;
 pub mod run_error;
+pub mod training;
 
 pub use experiment::{Experiment, ProfileInfo};
 pub use image_grid::{Scaling, TileAxis, TileLayout};

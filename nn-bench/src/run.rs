@@ -26,6 +26,14 @@ pub enum Backend {
 }
 
 impl Backend {
+    /// The device of this name.
+    pub fn device(self) -> nn_core::Device {
+        match self {
+            Self::Cpu => nn_core::Device::cpu(),
+            Self::Reference => nn_core::Device::reference(),
+        }
+    }
+
     /// The name on the command line and in the report.
     pub fn name(self) -> &'static str {
         match self {

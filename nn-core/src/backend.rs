@@ -48,7 +48,10 @@ impl Over {
             Over::Rows => [1, columns],
             Over::Columns => [rows, 1],
             Over::Groups(group) => {
-                assert!(*group > 0 && columns.is_multiple_of(*group), "{columns} columns in groups of {group}");
+                assert!(
+                    *group > 0 && columns.is_multiple_of(*group),
+                    "{columns} columns in groups of {group}"
+                );
                 [rows, columns / group]
             }
             Over::Windows(window) => {

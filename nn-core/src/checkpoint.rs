@@ -50,7 +50,10 @@ pub fn save(path: &Path, header: &Header, parameters: &dyn Parameters) -> Result
     metadata.insert("kind".into(), header.kind.clone());
     metadata.insert("step".into(), header.step.to_string());
     metadata.insert("key".into(), header.key.to_string());
-    metadata.insert("crc32".into(), format!("{:08x}", checksum(encoded.iter().map(|e| (e.0.as_str(), e.3.as_slice())))));
+    metadata.insert(
+        "crc32".into(),
+        format!("{:08x}", checksum(encoded.iter().map(|e| (e.0.as_str(), e.3.as_slice())))),
+    );
     let views = encoded.iter().map(|(name, dtype, shape, bytes)| {
         let view = TensorView::new(*dtype, shape.clone(), bytes).expect("as many bytes as the shape needs");
         (name.as_str(), view)
@@ -94,16 +97,23 @@ impl Checkpoint {
     /// If the file is absent, truncated, altered, of another version or of another kind.
     pub fn open(path: &Path, kind: &str) -> Result<Checkpoint, Error> {
         let bytes = std::fs::read(path).map_err(|error| Error::file("reading", path, error))?;
-        let corrupt = |what: &str| Error::checkpoint(path, format!("corrupt ({what}); delete it and start afresh"));
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| corrupt(&error.to_string()))?;
+        let corrupt =
+            |what: &str| Error::checkpoint(path, format!("corrupt ({what}); delete it and start afresh"));
+        let (_, metadata) =
+            SafeTensors::read_metadata(&bytes).map_err(|error| corrupt(&error.to_string()))?;
         let entries = metadata.metadata().clone().unwrap_or_default();
         let entry = |name: &str| entries.get(name).map(String::as_str).unwrap_or_default();
         if entry("format") != FORMAT {
-            return Err(Error::checkpoint(path, "not a checkpoint of this library (its metadata has no format entry)"));
+            return Err(Error::checkpoint(
+                path,
+                "not a checkpoint of this library (its metadata has no format entry)",
+            ));
         }
         if entry("version") != VERSION {
             let found = entry("version");
-            let problem = format!("version {found}, but this program reads version {VERSION}; use the program that wrote it");
+            let problem = format!(
+                "version {found}, but this program reads version {VERSION}; use the program that wrote it"
+            );
             return Err(Error::checkpoint(path, problem));
         }
         if entry("kind") != kind {
@@ -152,13 +162,22 @@ impl Checkpoint {
 }
 
 fn fits(tensors: &SafeTensors<'_>, name: &str, tensor: &Tensor) -> Result<(), String> {
-    let view = tensors.tensor(name).map_err(|_| format!("has no tensor {name}; it was written with other settings"))?;
+    let view = tensors
+        .tensor(name)
+        .map_err(|_| format!("has no tensor {name}; it was written with other settings"))?;
     let (wanted, dtype) = ([tensor.rows(), tensor.columns()], dtype(tensor));
     if view.shape() != wanted {
-        return Err(format!("{name} is {:?}, but the model needs {wanted:?}; use the settings it was written with", view.shape()));
+        return Err(format!(
+            "{name} is {:?}, but the model needs {wanted:?}; use the settings it was written with",
+            view.shape()
+        ));
     }
     if view.dtype() != dtype {
-        return Err(format!("{name} is {:?}, but backend {} needs {dtype:?}", view.dtype(), tensor.device().name()));
+        return Err(format!(
+            "{name} is {:?}, but backend {} needs {dtype:?}",
+            view.dtype(),
+            tensor.device().name()
+        ));
     }
     Ok(())
 }
@@ -179,11 +198,13 @@ fn encode(tensor: &Tensor) -> Result<(Dtype, Vec<u8>), Error> {
 fn decode(view: &TensorView<'_>, tensor: &mut Tensor) {
     let shape = (tensor.rows(), tensor.columns());
     if view.dtype() == Dtype::F64 {
-        let values = view.data().chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes")));
+        let values =
+            view.data().chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes")));
         let values = ndarray::Array2::from_shape_vec(shape, values.collect()).expect("the shape was checked");
         tensor.view_mut().write_f64(values.view());
     } else {
-        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().expect("four bytes")));
+        let values =
+            view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().expect("four bytes")));
         let values = ndarray::Array2::from_shape_vec(shape, values.collect()).expect("the shape was checked");
         tensor.write(values.view());
     }

@@ -83,7 +83,8 @@ fn compare(case: &Case, tensor: usize, expected: &Array2<f64>, given: &Array2<f6
 /// Numbers in [−1, 1), the same on every device.
 pub(crate) fn noise(device: &Device, rows: usize, columns: usize, seed: u64) -> Tensor {
     let key = Key::new(seed);
-    let values = Array2::from_shape_fn((rows, columns), |(i, j)| 2.0 * key.uniform((i * columns + j) as u64) - 1.0);
+    let values =
+        Array2::from_shape_fn((rows, columns), |(i, j)| 2.0 * key.uniform((i * columns + j) as u64) - 1.0);
     device.tensor(&values)
 }
 
@@ -110,6 +111,9 @@ mod tests {
         });
         let values = |device: Device| read(&(wrong.run)(&device)[0], "wrong");
         let (expected, given) = (values(Device::reference()), values(Device::cpu()));
-        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| compare(&wrong, 0, &expected, &given))).is_err());
+        assert!(
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| compare(&wrong, 0, &expected, &given)))
+                .is_err()
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! A decorator that counts what a backend is asked to do, so that tests can state it: kernels, allocations, reads.
 
 use crate::{
-    Backend, Device, Error, Expr, Over, Product, Reduction, Storage, Tensor, Values, ValuesMut, View, ViewMut, Window,
+    Backend, Device, Error, Expr, Over, Product, Reduction, Storage, Tensor, Values, ValuesMut, View,
+    ViewMut, Window,
 };
 use std::sync::{
     Arc,

@@ -29,7 +29,10 @@ impl Dataset {
     /// [`Error::Data`] without cases or with a value that is not finite, naming its row and column.
     pub fn new(device: &Device, inputs: ArrayView2<'_, f32>, binarize: Binarize) -> Result<Dataset, Error> {
         if inputs.is_empty() {
-            return Err(Error::Data(format!("{:?} is no data set: it needs at least one case", inputs.dim())));
+            return Err(Error::Data(format!(
+                "{:?} is no data set: it needs at least one case",
+                inputs.dim()
+            )));
         }
         if let Some(((row, column), value)) = inputs.indexed_iter().find(|(_, value)| !value.is_finite()) {
             let remedy = "remove the case or mend the value";
@@ -112,7 +115,8 @@ mod tests {
     #[test]
     fn an_order_is_a_permutation_and_depends_on_the_key_alone() {
         let data = Dataset::new(&Device::cpu(), Array2::zeros((50, 1)).view(), Binarize::Never).unwrap();
-        let (first, again, other) = (data.order(Key::new(1)), data.order(Key::new(1)), data.order(Key::new(2)));
+        let (first, again, other) =
+            (data.order(Key::new(1)), data.order(Key::new(1)), data.order(Key::new(2)));
         assert_eq!(first, again);
         assert_ne!(first, other);
         let mut sorted = first;
@@ -122,7 +126,8 @@ mod tests {
 
     #[test]
     fn nan_is_refused_with_its_place() {
-        let error = Dataset::new(&Device::cpu(), arr2(&[[0.0, f32::NAN]]).view(), Binarize::Never).unwrap_err();
+        let error =
+            Dataset::new(&Device::cpu(), arr2(&[[0.0, f32::NAN]]).view(), Binarize::Never).unwrap_err();
         assert!(error.to_string().contains("case 0, column 1"), "{error}");
     }
 

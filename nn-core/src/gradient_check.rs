@@ -45,7 +45,12 @@ pub fn check_gradient<M: Parameters>(
                 let analytic = gradient[[row, column]];
                 let relative = (analytic - numeric).abs() / analytic.abs().max(numeric.abs()).max(1.0);
                 if relative > worst.relative || relative.is_nan() {
-                    worst = Disagreement { relative, place: format!("{name}[{row}, {column}]"), analytic, numeric };
+                    worst = Disagreement {
+                        relative,
+                        place: format!("{name}[{row}, {column}]"),
+                        analytic,
+                        numeric,
+                    };
                 }
             }
         }
@@ -54,7 +59,12 @@ pub fn check_gradient<M: Parameters>(
 }
 
 /// Reads one element, and sets it if a value is given.
-fn element(model: &mut dyn Parameters, index: usize, [row, column]: [usize; 2], set: Option<f64>) -> Result<f64, Error> {
+fn element(
+    model: &mut dyn Parameters,
+    index: usize,
+    [row, column]: [usize; 2],
+    set: Option<f64>,
+) -> Result<f64, Error> {
     let (mut at, mut found) = (0, Ok(f64::NAN));
     model.visit_mut(&mut |_, tensor| {
         if at == index {

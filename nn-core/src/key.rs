@@ -33,6 +33,11 @@ impl Key {
         Key(threefry2x32([k0 ^ DERIVE, k1], [n as u32, (n >> 32) as u32]))
     }
 
+    /// The key of these words; with [`Key::words`] for storing keys.
+    pub const fn from_words(words: [u32; 2]) -> Key {
+        Key(words)
+    }
+
     /// The two words of the key, for backends that compute the draws themselves.
     pub fn words(self) -> [u32; 2] {
         self.0

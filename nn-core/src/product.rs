@@ -56,6 +56,18 @@ impl<'a> Operand<'a> {
         Operand { transposed: !self.transposed, ..self }
     }
 
+    /// These columns, as the product sees them, of a plain or transposed matrix.
+    ///
+    /// # Panics
+    /// For patches.
+    #[track_caller]
+    pub fn columns(self, columns: std::ops::Range<usize>) -> Operand<'a> {
+        assert!(matches!(self.source, Source::Matrix), "columns of {self:?}");
+        let view =
+            if self.transposed { self.view.row_range(columns) } else { self.view.column_range(columns) };
+        Operand { view, ..self }
+    }
+
     /// Rows and columns as the product sees them, of the whole operand (all blocks of a batch).
     pub fn shape(&self) -> [usize; 2] {
         let [rows, columns] = match self.source {
@@ -121,12 +133,24 @@ impl<'a> Product<'a> {
     /// If a size is not a multiple of the number of blocks, or the inner sizes of a block differ.
     #[track_caller]
     pub fn batched(left: Operand<'a>, right: Operand<'a>, batch: Batch) -> Product<'a> {
-        let product =
-            Product { terms: vec![Term { left, right, scale: 1.0 }], batch: Some(batch) };
-        let ([_, left_inner], [right_inner, _]) =
-            (block_shape(&left, batch.blocks, batch.left_rows), block_shape(&right, batch.blocks, batch.right_rows));
+        let product = Product { terms: vec![Term { left, right, scale: 1.0 }], batch: Some(batch) };
+        let ([_, left_inner], [right_inner, _]) = (
+            block_shape(&left, batch.blocks, batch.left_rows),
+            block_shape(&right, batch.blocks, batch.right_rows),
+        );
         assert!(left_inner == right_inner, "inner sizes of a block differ: {product:?}");
         product
+    }
+
+    /// These columns of the result.
+    ///
+    /// # Panics
+    /// For a batch.
+    #[track_caller]
+    pub fn columns(&self, columns: std::ops::Range<usize>) -> Product<'a> {
+        assert!(self.batch.is_none(), "columns of {self:?}");
+        let part = |term: &Term<'a>| Term { right: term.right.columns(columns.clone()), ..*term };
+        Product { terms: self.terms.iter().map(part).collect(), batch: None }
     }
 
     /// Rows and columns of the result, all blocks of a batch together.

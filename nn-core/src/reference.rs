@@ -1,9 +1,8 @@
 //! The oracle: every verb in double precision, one element after the other, as its definition says.
 
 use crate::{
-    Backend, Error, Expr, Over, Product, Reduction, Storage, Stretch, Tensor, Values, ValuesMut, View, ViewMut,
-    Window,
-    product::Block,
+    Backend, Error, Expr, Operand, Over, Product, Reduction, Storage, Stretch, Tensor, Values, ValuesMut,
+    View, ViewMut, Window, product::{Block, block_shape},
 };
 
 /// The backend behind [`Device::reference`](crate::Device::reference). Its memory is a `Vec<f64>`.
@@ -69,11 +68,21 @@ fn store(mut out: ViewMut<'_>, then: &Expr<'_>, mut acc: impl FnMut(usize, usize
     }
 }
 
+/// The elements of an operand, or of one of its blocks, row after row.
+fn elements(operand: &Operand<'_>, block: Option<Block>, rows: usize, columns: usize) -> Vec<f64> {
+    let memory = operand.view.tensor().storage::<Memory>();
+    let at =
+        |index: usize| operand.locate(block, index / columns, index % columns).map_or(0.0, |at| memory[at]);
+    (0..rows * columns).map(at).collect()
+}
+
 /// Joins values one by one, each with its position.
 fn join(reduction: Reduction, values: impl Iterator<Item = (usize, f64)>) -> f64 {
     match reduction {
         Reduction::Sum => values.map(|(_, value)| value).sum(),
-        Reduction::Max => values.fold(f64::NEG_INFINITY, |max, (_, value)| crate::Binary::Max.apply(max, value)),
+        Reduction::Max => {
+            values.fold(f64::NEG_INFINITY, |max, (_, value)| crate::Binary::Max.apply(max, value))
+        }
         Reduction::ArgMax => {
             let first = |best: (usize, f64), next: (usize, f64)| if next.1 > best.1 { next } else { best };
             values.fold((0, f64::NEG_INFINITY), first).0 as f64
@@ -131,26 +140,31 @@ impl Backend for Reference {
         if let Some(batch) = product.batch {
             *(if batch.out_rows { &mut block_rows } else { &mut block_columns }) /= batch.blocks;
         }
+        // One list of sums for each block of a batch, or the only one.
+        let blocks = product.batch.map_or(1, |batch| batch.blocks);
+        let sums: Vec<Vec<f64>> = (0..blocks)
+            .map(|index| {
+                let mut sums = vec![0.0; block_rows * block_columns];
+                for term in &product.terms {
+                    let of = |by_rows| product.batch.map(|_| Block { blocks, by_rows, index });
+                    let by_rows =
+                        product.batch.map_or([true; 2], |batch| [batch.left_rows, batch.right_rows]);
+                    let inner = block_shape(&term.left, blocks, by_rows[0])[1];
+                    let left = elements(&term.left, of(by_rows[0]), block_rows, inner);
+                    let right = elements(&term.right.t(), of(!by_rows[1]), block_columns, inner);
+                    for (sum, at) in sums.iter_mut().zip(0..) {
+                        let (i, j) = (at / block_columns, at % block_columns);
+                        let pairs = left[i * inner..][..inner].iter().zip(&right[j * inner..][..inner]);
+                        *sum += f64::from(term.scale) * pairs.map(|(a, b)| a * b).sum::<f64>();
+                    }
+                }
+                sums
+            })
+            .collect();
+        let out_rows = product.batch.is_none_or(|batch| batch.out_rows);
         store(out, then, |row, column| {
-            let (mut i, mut j, mut blocks) = (row, column, [None, None]);
-            if let Some(batch) = product.batch {
-                let index = if batch.out_rows { row / block_rows } else { column / block_columns };
-                (i, j) = (row % block_rows, column % block_columns);
-                let of = |by_rows| Some(Block { blocks: batch.blocks, by_rows, index });
-                blocks = [of(batch.left_rows), of(batch.right_rows)];
-            }
-            let term = |term: &crate::Term<'_>| {
-                let inner = match product.batch {
-                    None => term.left.shape()[1],
-                    Some(batch) => crate::product::block_shape(&term.left, batch.blocks, batch.left_rows)[1],
-                };
-                let (a, b) = (term.left.view.tensor().storage::<Memory>(), term.right.view.tensor().storage::<Memory>());
-                let sum: f64 = (0..inner)
-                    .filter_map(|p| Some(a[term.left.locate(blocks[0], i, p)?] * b[term.right.locate(blocks[1], p, j)?]))
-                    .sum();
-                f64::from(term.scale) * sum
-            };
-            product.terms.iter().map(term).sum()
+            let block = if out_rows { row / block_rows } else { column / block_columns };
+            sums[block][row % block_rows * block_columns + column % block_columns]
         });
     }
 
@@ -189,7 +203,9 @@ impl Backend for Reference {
                 for column in 0..window.patch_len() {
                     let (tap, channel) = (column / window.channels, column % window.channels);
                     let tap_at = [tap / window.kernel[1], tap % window.kernel[1]];
-                    let Some([y, x]) = window.pixel([position / across, position % across], tap_at) else { continue };
+                    let Some([y, x]) = window.pixel([position / across, position % across], tap_at) else {
+                        continue;
+                    };
                     let at = At::new(case * down * across + position, column, window.patch_len());
                     let pixel = (y * window.width + x) * window.channels + channel;
                     sums[case * window.image_len() + pixel] += evaluate(formula, &at);

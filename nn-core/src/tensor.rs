@@ -314,6 +314,11 @@ impl<'a> View<'a> {
 }
 
 impl<'a> ViewMut<'a> {
+    /// The same view for a shorter time, so that it can be used again afterwards.
+    pub fn reborrow(&mut self) -> ViewMut<'_> {
+        let (offset, rows, columns, row_stride) = (self.offset, self.rows, self.columns, self.row_stride);
+        ViewMut { tensor: self.tensor, offset, rows, columns, row_stride }
+    }
     /// The tensor behind the view, to be written.
     pub fn tensor_mut(&mut self) -> &mut Tensor {
         self.tensor

@@ -57,18 +57,21 @@ pub fn embedded() -> Result<(Images, Images), DataError> {
         let labels = idx::decode_labels(labels, Path::new(name))?;
         Images::new(images.pixels, [images.rows, images.columns, 1], Some(labels), 10, name)
     };
+    let [train_images, train_labels, test_images, test_labels] = embedded_files().map(|(_, bytes)| bytes);
     Ok((
-        part(
-            include_bytes!("../data/mnist-subset/train-images-idx3-ubyte.gz"),
-            include_bytes!("../data/mnist-subset/train-labels-idx1-ubyte.gz"),
-            "embedded MNIST training subset",
-        )?,
-        part(
-            include_bytes!("../data/mnist-subset/t10k-images-idx3-ubyte.gz"),
-            include_bytes!("../data/mnist-subset/t10k-labels-idx1-ubyte.gz"),
-            "embedded MNIST test subset",
-        )?,
+        part(train_images, train_labels, "embedded MNIST training subset")?,
+        part(test_images, test_labels, "embedded MNIST test subset")?,
     ))
+}
+
+/// Name and packed bytes of each file of the embedded subset, for check sums in reports.
+pub fn embedded_files() -> [(&'static str, &'static [u8]); 4] {
+    [
+        ("train-images-idx3-ubyte.gz", include_bytes!("../data/mnist-subset/train-images-idx3-ubyte.gz")),
+        ("train-labels-idx1-ubyte.gz", include_bytes!("../data/mnist-subset/train-labels-idx1-ubyte.gz")),
+        ("t10k-images-idx3-ubyte.gz", include_bytes!("../data/mnist-subset/t10k-images-idx3-ubyte.gz")),
+        ("t10k-labels-idx1-ubyte.gz", include_bytes!("../data/mnist-subset/t10k-labels-idx1-ubyte.gz")),
+    ]
 }
 
 /// Training and test images of the whole set, from `root/mnist` or directly from `root`.

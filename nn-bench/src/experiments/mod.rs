@@ -1,10 +1,12 @@
 //! The registry: one file an experiment in this folder, one line an experiment in [`experiments`].
 
+mod rbm_mnist;
+
 use crate::experiment::Experiment;
 
 /// Every experiment that `nn-bench experiment` can run, in the order in which they are listed.
 pub fn experiments() -> Vec<Box<dyn Experiment>> {
-    Vec::new()
+    vec![Box::new(rbm_mnist::RbmMnist)]
 }
 
 #[cfg(test)]

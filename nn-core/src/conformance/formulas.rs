@@ -61,7 +61,8 @@ pub(super) fn cases() -> Vec<Case> {
     for group in [1, 2, 5] {
         cases.push(Case::new(format!("groups of {group}"), 0.0, move |device| {
             let (grouped, repeated) = (noise(device, 3, 20 / group, 31), noise(device, 1, group, 32));
-            let mut outs = [device.zeros(3, 20), device.zeros(3, 20), device.zeros(3, 20), device.zeros(3, 20)];
+            let mut outs =
+                [device.zeros(3, 20), device.zeros(3, 20), device.zeros(3, 20), device.zeros(3, 20)];
             outs[0].assign(grouped.view().grouped(group));
             outs[1].assign(repeated.view().repeated());
             outs[2].assign(Expr::Position(group));

@@ -143,7 +143,10 @@ fn shrinkage(device: &Device) -> Vec<Tensor> {
     for _ in 0..10 {
         residual.product(codes.dot(&dictionary), x(&inputs) - ACC);
         let moved = || crate::OLD + ACC * rate;
-        codes.product(residual.dot(dictionary.t()), (moved() - threshold).max(0.0) - (-moved() - threshold).max(0.0));
+        codes.product(
+            residual.dot(dictionary.t()),
+            (moved() - threshold).max(0.0) - (-moved() - threshold).max(0.0),
+        );
     }
     vec![codes, residual]
 }

@@ -48,7 +48,10 @@ pub(super) fn cases() -> Vec<Case> {
         let (a, b) = (noise(device, 9, 20, 81), noise(device, 12, 30, 82));
         let mut out = noise(device, 10, 40, 83);
         let left = a.view().row_range(2..7).column_range(5..17);
-        out.view_mut().row_range(3..8).column_range(4..29).product(left.dot(b.column_range(1..26)), ACC + OLD);
+        out.view_mut()
+            .row_range(3..8)
+            .column_range(4..29)
+            .product(left.dot(b.column_range(1..26)), ACC + OLD);
         vec![out]
     }));
     cases.push(Case::new("bernoulli draws in the store", 1e-6, |device| {

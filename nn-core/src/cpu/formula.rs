@@ -173,7 +173,9 @@ impl<'a> Program<'a> {
                     }
                     unary(function, values);
                 }
-                Work::Binary(function, left, right) => binary(function, resolve(left), resolve(right), values),
+                Work::Binary(function, left, right) => {
+                    binary(function, resolve(left), resolve(right), values)
+                }
                 Work::Load(at) => load(&self.inputs[at], &strip, values),
                 Work::Position(group) => index(values, strip.column, |column| column % group),
                 Work::Group(group) => index(values, strip.column, |column| column / group),

@@ -15,7 +15,7 @@ pub(crate) const PANEL: usize = 16;
 /// Which instructions the running CPU offers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Simd {
-    /// 256-bit vectors with fused multiply-add.
+    /// AVX2, FMA and POPCNT: 256-bit vectors with fused multiply-add.
     #[cfg(target_arch = "x86_64")]
     Avx2,
     /// Whatever the compiler makes of plain arrays.
@@ -25,7 +25,10 @@ pub(crate) enum Simd {
 /// The best instructions of this CPU; the answer is cached by the standard library.
 pub(crate) fn simd() -> Simd {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+    if is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("popcnt")
+    {
         return Simd::Avx2;
     }
     Simd::Portable

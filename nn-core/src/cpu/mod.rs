@@ -59,7 +59,10 @@ impl Backend for Cpu {
             match &mut into {
                 ValuesMut::F32(values) => values[row * columns..][..columns].copy_from_slice(from),
                 ValuesMut::F64(values) => {
-                    values[row * columns..].iter_mut().zip(from).for_each(|(to, from)| *to = f64::from(*from));
+                    values[row * columns..]
+                        .iter_mut()
+                        .zip(from)
+                        .for_each(|(to, from)| *to = f64::from(*from));
                 }
             }
         }

@@ -16,10 +16,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::microkernel::{self, LeftTile, PANEL, Simd, TILE_ROWS};
 pub(crate) use super::pack::{Operand, Strided};
 use super::pack::{Scratch, pack_a, pack_b, packed_a_len, packed_b_len};
-use super::sparse::{self, Lists};
+use super::sparse::{self, Lists, Right};
 
-/// Steps of `k` per stretch: a panel of B is then 16 KiB, half of a first-level cache of 32 KiB.
+/// Steps of `k` per stretch, about: a panel of B is then 16 KiB, half of a first-level cache of 32 KiB.
 const DEPTH: usize = 256;
+/// Steps of `k` per stretch, about, where a sparse term packs B for itself: its lists then stay in 1 MiB.
+const LISTED: usize = 1024;
 /// Most rows of a block: its packed A is then 120 KiB of a second-level cache of 512 KiB.
 const MAX_ROWS: usize = 120;
 /// Most columns of a block: its sums are then at most 240 KiB.
@@ -132,7 +134,7 @@ struct Grid {
 
 impl Grid {
     /// Blocks of at most [`MAX_ROWS`] × [`MAX_COLS`], and enough of them for `threads` threads.
-    fn new(m: usize, n: usize, work: usize, threads: usize) -> Grid {
+    fn new(m: usize, n: usize, work: usize, sparse: bool, threads: usize) -> Grid {
         let mut down = m.div_ceil(MAX_ROWS);
         let mut across = n.div_ceil(MAX_COLS);
         if threads > 1 {
@@ -141,6 +143,8 @@ impl Grid {
             if down * across < wanted && down > 1 {
                 down = wanted.div_ceil(across).min(m.div_ceil(MIN_ROWS)).max(down);
             }
+            // Blocks beside each other also list the same rows of A, which costs more than packing them.
+            let wanted = if sparse { threads } else { wanted };
             if down * across < wanted {
                 across = wanted.div_ceil(down).min(n.div_ceil(MIN_COLS)).max(across);
             }
@@ -185,10 +189,15 @@ fn run(m: usize, n: usize, terms: &[Term], sink: Sink) {
     for (t, term) in terms.iter().enumerate().take(64) {
         sparse |= u64::from(sparse::worthwhile(simd, &term.a, m, term.k, n)) << t;
     }
+    run_with(simd, m, n, terms, sparse, sink);
+}
+
+/// [`run`] with given instructions and kernels: bit t of `sparse` says that term t takes the sparse one.
+fn run_with(simd: Simd, m: usize, n: usize, terms: &[Term], sparse: u64, sink: Sink) {
     let depth: usize = terms.iter().map(|term| term.k).sum();
     let work = m * n * depth;
     let threads = if work < SERIAL_WORK { 1 } else { rayon::current_num_threads() };
-    let grid = Grid::new(m, n, work, threads);
+    let grid = Grid::new(m, n, work, sparse != 0, threads);
     let mut plan = Plan { simd, m, n, terms, sparse, grid, packed: None, sink };
     let length = packed_b_len(depth, n);
     if grid.down == 1 || length > MAX_SHARED {
@@ -210,7 +219,8 @@ fn share(count: usize, threads: usize, worker: &(dyn Fn(&mut dyn Iterator<Item =
     }
     let next = AtomicUsize::new(0);
     let take = || {
-        let mut numbers = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&i| i < count));
+        let mut numbers =
+            std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&i| i < count));
         worker(&mut numbers);
     };
     rayon::scope(|scope| {
@@ -225,13 +235,13 @@ impl Plan<'_> {
     /// Packs B of all terms.
     fn pack_all(&self, out: &mut [f32], threads: usize) {
         let groups = self.n.div_ceil(PANEL * PACK_PANELS);
-        let stretches: usize = self.terms.iter().map(|term| term.k.div_ceil(DEPTH)).sum();
+        let stretches: usize = self.terms.iter().map(|term| term.k.div_ceil(even(term.k, DEPTH))).sum();
         let out = Shared(out.as_mut_ptr());
         share(stretches * groups, threads, &|numbers| {
             for number in numbers {
                 let (stretch, group) = (number / groups, number % groups);
                 let Some((term, k0, before)) = self.stretch(stretch) else { continue };
-                let depth = DEPTH.min(term.k - k0);
+                let depth = even(term.k, DEPTH).min(term.k - k0);
                 let col0 = group * PACK_PANELS * PANEL;
                 let cols = (PACK_PANELS * PANEL).min(self.n - col0);
                 let start = packed_b_len(before, self.n) + packed_b_len(depth, col0);
@@ -247,9 +257,10 @@ impl Plan<'_> {
     fn stretch(&self, mut stretch: usize) -> Option<(&Term<'_>, usize, usize)> {
         let mut before = 0;
         for term in self.terms {
-            let here = term.k.div_ceil(DEPTH);
+            let depth = even(term.k, DEPTH);
+            let here = term.k.div_ceil(depth);
             if stretch < here {
-                return Some((term, stretch * DEPTH, before + stretch * DEPTH));
+                return Some((term, stretch * depth, before + stretch * depth));
             }
             stretch -= here;
             before += term.k;
@@ -283,32 +294,48 @@ impl Plan<'_> {
                 // written only within its columns, while no other worker makes use of those elements.
                 (unsafe { std::slice::from_raw_parts_mut(start, (rows - 1) * stride + cols) }, stride)
             }
-            _ => (sums.floats(rows * wide), wide),
+            _ => {
+                // An odd number of lines per row spreads the rows over all sets of the caches.
+                let stride = ((wide / PANEL) | 1) * PANEL;
+                (sums.floats(rows * stride), stride)
+            }
         };
         let mut started = false;
         let mut before = 0;
         for (t, term) in self.terms.iter().enumerate() {
-            for k0 in (0..term.k).step_by(DEPTH) {
-                let depth = DEPTH.min(term.k - k0);
-                let packed = match self.packed {
-                    Some(all) => {
-                        &all[packed_b_len(before + k0, self.n) + packed_b_len(depth, col0)..][..depth * wide]
-                    }
-                    None => {
-                        let own = packed_b.floats(depth * wide);
-                        pack_b(self.simd, &term.b, k0, depth, col0, cols, own);
-                        own
-                    }
-                };
-                if t < 64 && self.sparse >> t & 1 == 1 {
+            let sparse = t < 64 && self.sparse >> t & 1 == 1;
+            // A sparse term that packs B for itself is cut by its lists only.
+            let step =
+                if sparse && self.packed.is_none() { even(term.k, LISTED) } else { even(term.k, DEPTH) };
+            for k0 in (0..term.k).step_by(step) {
+                let depth = step.min(term.k - k0);
+                let shared = self.packed.map(|all| {
+                    &all[packed_b_len(before + k0, self.n) + packed_b_len(depth, col0)..][..depth * wide]
+                });
+                if sparse {
                     if !started {
                         clear(acc, rows, wide, stride);
                     }
+                    let mut right = match shared {
+                        Some(packed) => Right::Packed(packed),
+                        None => Right::Unpacked(&term.b, col0, packed_b),
+                    };
                     sparse::block(
-                        self.simd, &term.a, term.scale, row0, rows, k0, depth, packed, cols, acc, stride, lists,
+                        self.simd, &term.a, term.scale, row0, rows, k0, depth, &mut right, cols, acc, stride,
+                        lists,
                     );
                 } else {
-                    dense(self.simd, term, row0, rows, k0, depth, packed, cols, acc, stride, started, packed_a);
+                    let packed = match shared {
+                        Some(packed) => packed,
+                        None => {
+                            let own = packed_b.floats(depth * wide);
+                            pack_b(self.simd, &term.b, k0, depth, col0, cols, own);
+                            own
+                        }
+                    };
+                    dense(
+                        self.simd, term, row0, rows, k0, depth, packed, cols, acc, stride, started, packed_a,
+                    );
                 }
                 started = true;
             }
@@ -331,6 +358,11 @@ impl Plan<'_> {
             Sink::Store(..) => {}
         }
     }
+}
+
+/// The length of equal stretches of about `length` steps, at most half as much again, that cut `k` steps.
+fn even(k: usize, length: usize) -> usize {
+    k.div_ceil(((k + length / 2) / length).max(1)).next_multiple_of(8).max(8)
 }
 
 /// Sets the sums of a block to zero.
@@ -379,5 +411,207 @@ fn dense(
                 microkernel::tile(simd, here, cols - p * PANEL, depth, left, panel, sums, stride, carry);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values between −1 and 1, of which about this share is not zero.
+    fn values(count: usize, seed: u32, density: f32) -> Vec<f32> {
+        let mut state = seed.wrapping_mul(0x9e37_79b9) | 1;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            (state >> 8) as f32 / 16_777_216.0
+        };
+        (0..count).map(|_| if next() < density { 2.0 * next() - 1.0 } else { 0.0 }).collect()
+    }
+
+    fn operand(data: &[f32], rows: usize, cols: usize, transposed: bool) -> Operand<'_> {
+        let (row_stride, col_stride) = if transposed { (1, rows) } else { (cols, 1) };
+        Operand::Strided(Strided { data, offset: 0, row_stride, col_stride })
+    }
+
+    fn element(matrix: &Operand, i: usize, j: usize) -> f64 {
+        let Operand::Strided(matrix) = matrix;
+        f64::from(matrix.data[matrix.index(i, j)])
+    }
+
+    fn exact(terms: &[Term], i: usize, j: usize) -> f64 {
+        let product =
+            |term: &Term| (0..term.k).map(|k| element(&term.a, i, k) * element(&term.b, k, j)).sum::<f64>();
+        terms.iter().map(|term| f64::from(term.scale) * product(term)).sum()
+    }
+
+    fn pool(threads: usize) -> rayon::ThreadPool {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool of threads")
+    }
+
+    /// The sums by both entry points, which must agree in every bit.
+    fn sums(m: usize, n: usize, terms: &[Term]) -> Vec<f32> {
+        let row_stride = n + 3;
+        let mut out = vec![f32::NAN; m * row_stride];
+        product_into(m, n, terms, &mut out, row_stride);
+        let finished = std::sync::Mutex::new(vec![f32::NAN; m * n]);
+        product(m, n, terms, &|block: Block| {
+            let mut finished = finished.lock().expect("no panic elsewhere");
+            for r in 0..block.rows {
+                for c in 0..block.cols {
+                    let to = &mut finished[(block.row0 + r) * n + block.col0 + c];
+                    assert!(to.is_nan(), "an element finished twice");
+                    *to = block.acc[r * block.stride + c];
+                }
+            }
+        });
+        let finished = finished.into_inner().expect("no panic elsewhere");
+        for i in 0..m {
+            assert!(
+                out[i * row_stride..][..n]
+                    .iter()
+                    .zip(&finished[i * n..])
+                    .all(|(a, b)| a.to_bits() == b.to_bits())
+            );
+            assert!(
+                i + 1 == m || out[i * row_stride + n..][..3].iter().all(|x| x.is_nan()),
+                "padding overwritten"
+            );
+        }
+        finished
+    }
+
+    fn close(found: &[f32], n: usize, terms: &[Term]) {
+        for (q, &value) in found.iter().enumerate() {
+            let exact = exact(terms, q / n, q % n);
+            assert!((f64::from(value) - exact).abs() < 1e-4, "element {q}: {value} instead of {exact}");
+        }
+    }
+
+    const SIZES: [usize; 12] = [1, 3, 5, 6, 7, 15, 16, 17, 63, 64, 65, 130];
+
+    #[test]
+    fn all_sizes_and_transposes() {
+        for (i, &m) in SIZES.iter().enumerate() {
+            for (j, &n) in SIZES.iter().enumerate() {
+                // Every third size of k, in turn, keeps the test short.
+                for &k in SIZES.iter().skip((i + j) % 3).step_by(3) {
+                    for density in [1.0, 0.2] {
+                        let a = values(m * k, 1, density);
+                        let b = values(k * n, 2, 1.0);
+                        for (ta, tb) in [(false, false), (false, true), (true, false), (true, true)] {
+                            let (a, b) = (operand(&a, m, k, ta), operand(&b, k, n, tb));
+                            let terms = [Term { a, b, k, scale: 1.0 }];
+                            close(&sums(m, n, &terms), n, &terms);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A left side whose few zeros decide the kernel but whose dense copy with tiny numbers instead of zeros
+    /// cannot change a sum.
+    #[test]
+    fn sparse_equals_dense_in_bits() {
+        let simd = microkernel::simd();
+        for (m, k, n) in [(100, 784, 500), (130, 300, 97), (7, 1200, 64), (784, 100, 200)] {
+            for ta in [false, true] {
+                for scale in [1.0, -1.0, 0.3] {
+                    let a = values(m * k, 5, 0.3);
+                    let b = values(k * n, 6, 1.0);
+                    let (a, b) = (operand(&a, m, k, ta), operand(&b, k, n, false));
+                    let terms = [Term { a, b, k, scale }];
+                    let run = |sparse: u64| {
+                        let mut out = vec![0.0; m * n];
+                        let sink = Sink::Store(Shared(out.as_mut_ptr()), n);
+                        run_with(simd, m, n, &terms, sparse, sink);
+                        out
+                    };
+                    let (sparse, dense) = (run(1), run(0));
+                    assert!(sparse.iter().zip(&dense).all(|(x, y)| x == y), "{m} {k} {n} {ta} {scale}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn threads_do_not_change_bits() {
+        for (m, k, n) in [(100, 784, 500), (784, 100, 500), (2000, 75, 32), (300, 513, 130), (75, 3000, 32)] {
+            for density in [1.0, 0.2] {
+                let a = values(m * k, 3, density);
+                let b = values(k * n, 4, 1.0);
+                let terms = [Term { a: operand(&a, m, k, false), b: operand(&b, k, n, true), k, scale: 1.0 }];
+                let one = pool(1).install(|| sums(m, n, &terms));
+                for threads in [2, 5] {
+                    let many = pool(threads).install(|| sums(m, n, &terms));
+                    assert!(one.iter().zip(&many).all(|(x, y)| x.to_bits() == y.to_bits()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn terms_add_up() {
+        for (m, n, k) in [(6, 16, 8), (65, 130, 63), (130, 96, 300)] {
+            for (first, second) in [(1.0, 1.0), (0.1, 1.0), (1.0, 0.1), (0.1, 0.1)] {
+                let (a, b) = (values(m * k, 7, first), values(k * n, 8, 1.0));
+                let (c, d) = (values(m * 50, 9, second), values(50 * n, 10, 1.0));
+                let terms = [
+                    Term { a: operand(&a, m, k, true), b: operand(&b, k, n, false), k, scale: 0.5 },
+                    Term { a: operand(&c, m, 50, false), b: operand(&d, 50, n, true), k: 50, scale: -1.0 },
+                ];
+                close(&sums(m, n, &terms), n, &terms);
+                // The same product added and subtracted leaves next to nothing.
+                let same = [terms[0], Term { scale: -0.5, ..terms[0] }];
+                assert!(sums(m, n, &same).iter().all(|x| x.abs() < 1e-4));
+            }
+        }
+    }
+
+    #[test]
+    fn empty_products() {
+        let data = values(100, 11, 1.0);
+        let empty =
+            |k| Term { a: operand(&data, 3, k, false), b: operand(&data, k, 20, false), k, scale: 1.0 };
+        assert_eq!(sums(3, 20, &[empty(0)]), [0.0; 60]);
+        assert_eq!(sums(3, 20, &[]), [0.0; 60]);
+        product(0, 20, &[empty(2)], &|_| panic!("no block"));
+        product(3, 0, &[empty(2)], &|_| panic!("no block"));
+        product_into(0, 5, &[], &mut [], 5);
+    }
+
+    #[test]
+    fn a_finish_may_multiply_again() {
+        let data = values(64 * 64, 12, 1.0);
+        let terms =
+            [Term { a: operand(&data, 64, 64, false), b: operand(&data, 64, 64, true), k: 64, scale: 1.0 }];
+        let plain = sums(64, 64, &terms);
+        product(64, 64, &terms, &|_| assert_eq!(sums(64, 64, &terms), plain));
+    }
+
+    #[test]
+    fn portable_kernels() {
+        for sparse in [0, 1] {
+            for (m, n, k) in [(1, 1, 1), (7, 9, 33), (13, 100, 70)] {
+                let (a, b) = (values(m * k, 13, 0.4), values(k * n, 14, 1.0));
+                for (ta, tb) in [(false, false), (true, true)] {
+                    let terms = [Term { a: operand(&a, m, k, ta), b: operand(&b, k, n, tb), k, scale: -2.0 }];
+                    let mut out = vec![0.0; m * n];
+                    run_with(Simd::Portable, m, n, &terms, sparse, Sink::Store(Shared(out.as_mut_ptr()), n));
+                    close(&out, n, &terms);
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "beyond its data")]
+    fn operands_are_checked() {
+        let data = [0.0; 10];
+        let terms =
+            [Term { a: operand(&data, 2, 5, false), b: operand(&data, 5, 3, false), k: 5, scale: 1.0 }];
+        product(2, 3, &terms, &|_| ());
     }
 }

@@ -147,7 +147,8 @@ fn over_windows(reduction: Reduction, window: &Window, image: &[f32], joined: &m
                 Reduction::Sum => values.map(|(_, v)| f64::from(v)).sum::<f64>() as f32,
                 Reduction::Max => values.fold(f32::NEG_INFINITY, |max, (_, v)| larger(max, v)),
                 Reduction::ArgMax => {
-                    let first = |best: (usize, f32), next: (usize, f32)| if next.1 > best.1 { next } else { best };
+                    let first =
+                        |best: (usize, f32), next: (usize, f32)| if next.1 > best.1 { next } else { best };
                     values.fold((0, f32::NEG_INFINITY), first).0 as f32
                 }
             };

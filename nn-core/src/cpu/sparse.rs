@@ -10,12 +10,12 @@
 //! into NaN, is not noticed here, and a sum that consists of zeros only may differ in the sign of that zero.
 
 use super::microkernel::{PANEL, Simd, multiply_add};
-use super::pack::{Operand, Scratch, contiguous_a};
+use super::pack::{Operand, Scratch, contiguous_a, pack_b, packed_b_len};
 
 /// Panels of a strip: 12 vectors of sums, which leaves registers for the value and keeps both FMA units busy.
 pub(crate) const MAX_PANELS: usize = 6;
-/// Floats of a strip of B: 24 KiB of a first-level cache of 32 KiB; sums and lists stream through the rest.
-const STRIP: usize = 6 * 1024;
+/// Floats of a strip of B: 28 KiB of a first-level cache of 32 KiB; sums and lists stream through the rest.
+const STRIP: usize = 7 * 1024;
 
 /// A left side is listed when no more than this share of it is not zero, given at least [`MIN_COLUMNS`] columns.
 pub(crate) const MAX_DENSITY: f64 = 0.6;
@@ -52,10 +52,13 @@ fn count(simd: Simd, values: &[f32]) -> usize {
     #[inline(always)]
     fn body(values: &[f32]) -> usize {
         // Sums of 32 bits per lane suffice for pieces of this size.
-        values.chunks(1 << 20).map(|piece| piece.iter().map(|&x| u32::from(x != 0.0)).sum::<u32>() as usize).sum()
+        values
+            .chunks(1 << 20)
+            .map(|piece| piece.iter().map(|&x| u32::from(x != 0.0)).sum::<u32>() as usize)
+            .sum()
     }
     #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma")]
+    #[target_feature(enable = "avx2,fma,popcnt")]
     fn avx2(values: &[f32]) -> usize {
         body(values)
     }
@@ -67,29 +70,33 @@ fn count(simd: Simd, values: &[f32]) -> usize {
     }
 }
 
-/// The columns of a block of A that are not zero, row by row, each row cut where the strips of B are cut.
+/// The columns of a block of A that are not zero, piece after piece of the strips of B, row by row.
 #[derive(Default)]
 pub(crate) struct Lists {
-    /// Column times [`PANEL`]: the distance of a row of B within its panel.
+    /// Column within its piece times [`PANEL`]: the distance of a row of B within its panel.
     offsets: Vec<u32>,
     values: Vec<f32>,
-    /// Start of piece `s` of row `r` at `r * (pieces + 1) + s`; the last entry of a row is its end.
+    /// Start of row `r` of piece `s` at `s * rows + r`, and its end.
     starts: Vec<u32>,
+    ends: Vec<u32>,
     contiguous: Scratch,
 }
 
 /// Steps of `k` per strip of `panels` panels.
 fn strip_depth(panels: usize) -> usize {
-    (STRIP / (panels * PANEL)).next_multiple_of(8)
+    STRIP / (panels * PANEL)
 }
 
-/// Number of panels per strip for `panels` panels in all, as even as possible.
-fn strip_panels(panels: usize) -> usize {
-    panels.div_ceil(panels.div_ceil(MAX_PANELS))
+/// The right side of a block: packed already, or to be packed strip by strip.
+pub(crate) enum Right<'a> {
+    /// The panels of all columns of the block, as packed by [`pack_b`].
+    Packed(&'a [f32]),
+    /// Columns from this one on of an operand, packed into this scratch just before they are used.
+    Unpacked(&'a Operand<'a>, usize, &'a mut Scratch),
 }
 
 /// Adds A·B for `rows` × `cols` sums over `depth` steps of `k` to `sums`, whose rows hold `stride` floats, a whole
-/// number of panels at least; `packed` holds that block of B as packed by [`super::pack::pack_b`].
+/// number of panels at least.
 pub(crate) fn block(
     simd: Simd,
     a: &Operand,
@@ -98,37 +105,49 @@ pub(crate) fn block(
     rows: usize,
     k0: usize,
     depth: usize,
-    packed: &[f32],
+    right: &mut Right,
     cols: usize,
     sums: &mut [f32],
     stride: usize,
     lists: &mut Lists,
 ) {
     let panels = cols.div_ceil(PANEL);
-    let wide = strip_panels(panels);
-    let piece = strip_depth(wide);
-    let pieces = depth.div_ceil(piece);
+    let strips = panels.div_ceil(MAX_PANELS);
+    let pieces = depth.div_ceil(strip_depth(panels.div_ceil(strips)));
+    let piece = depth.div_ceil(pieces);
     list(simd, a, scale, row0, rows, k0, depth, piece, lists);
-    assert!(packed.len() >= panels * depth * PANEL && stride >= panels * PANEL);
-    assert!(sums.len() >= rows.saturating_sub(1) * stride + panels * PANEL);
-    for s in 0..pieces {
-        for first in (0..panels).step_by(wide) {
-            let here = wide.min(panels - first);
-            let strip = packed[first * depth * PANEL..].as_ptr();
-            for r in 0..rows {
-                let start = lists.starts[r * (pieces + 1) + s] as usize;
-                let end = lists.starts[r * (pieces + 1) + s + 1] as usize;
-                if start == end {
-                    continue;
+    assert!(stride >= panels * PANEL && sums.len() >= rows.saturating_sub(1) * stride + panels * PANEL);
+    for strip in 0..strips {
+        // As even as possible.
+        let (first, end) = (panels * strip / strips, panels * (strip + 1) / strips);
+        for s in 0..pieces {
+            let here = piece.min(depth - s * piece);
+            let (b, panel_stride) = match right {
+                Right::Packed(all) => (&all[(first * depth + s * piece) * PANEL..], depth * PANEL),
+                Right::Unpacked(b, col0, scratch) => {
+                    let wide = (cols - first * PANEL).min((end - first) * PANEL);
+                    let own = scratch.floats(packed_b_len(here, wide));
+                    pack_b(simd, b, k0 + s * piece, here, *col0 + first * PANEL, wide, own);
+                    (&*own, here * PANEL)
                 }
-                let (offsets, values) = (&lists.offsets[start..end], &lists.values[start..end]);
-                // SAFETY: offsets are multiples of PANEL below depth * PANEL, so that each of the `here` panels,
-                // `depth * PANEL` apart, is read within `packed`; row r of `sums` holds that many panels. Both
-                // were asserted above.
-                unsafe {
-                    let sums = sums.as_mut_ptr().add(r * stride + first * PANEL);
-                    row(simd, here, offsets, values, strip, depth * PANEL, sums);
-                }
+            };
+            assert!(b.len() >= (end - first - 1) * panel_stride + here * PANEL);
+            let (starts, ends) = (&lists.starts[s * rows..][..rows], &lists.ends[s * rows..][..rows]);
+            let sums = &mut sums[first * PANEL..];
+            // SAFETY: the offsets of piece s are multiples of PANEL below `here * PANEL`, so that each panel is read
+            // within `b`; row r of `sums` holds the panels of this strip. Both were asserted above.
+            unsafe {
+                strip_rows(
+                    simd,
+                    end - first,
+                    lists,
+                    starts,
+                    ends,
+                    b.as_ptr(),
+                    panel_stride,
+                    sums.as_mut_ptr(),
+                    stride,
+                );
             }
         }
     }
@@ -146,14 +165,16 @@ fn list(
     piece: usize,
     lists: &mut Lists,
 ) {
-    let Lists { offsets, values, starts, contiguous } = lists;
-    // Vector stores write up to 8 entries beyond the last one that counts.
-    let most = rows * depth + 8;
-    if offsets.len() < most {
-        offsets.resize(most, 0);
-        values.resize(most, 0.0);
+    let Lists { offsets, values, starts, ends, contiguous } = lists;
+    let pieces = depth.div_ceil(piece);
+    // Every piece has room for all its elements; vector stores write up to 8 entries beyond the last that counts.
+    let room = rows * piece;
+    if offsets.len() < pieces * room + 8 {
+        offsets.resize(pieces * room + 8, 0);
+        values.resize(pieces * room + 8, 0.0);
     }
-    starts.clear();
+    starts.resize(pieces * rows, 0);
+    ends.resize(pieces * rows, 0);
     let Operand::Strided(matrix) = a;
     let in_place = matrix.col_stride == 1 && scale == 1.0;
     // Rows padded to whole vectors, so that the transposition stores nothing else.
@@ -162,83 +183,74 @@ fn list(
     if !in_place {
         contiguous_a(simd, a, scale, row0, rows, k0, depth, copy, stride);
     }
-    let mut length = 0;
+    // Rows are read as they lie in memory, each piece continues its own entries.
     for r in 0..rows {
-        let line = if in_place {
-            &matrix.data[matrix.index(row0 + r, k0)..][..depth]
-        } else {
-            &copy[r * stride..][..depth]
-        };
-        for (s, part) in line.chunks(piece).enumerate() {
-            starts.push(length as u32);
-            length = append(simd, part, s * piece, offsets, values, length);
-        }
-        starts.push(length as u32);
-    }
-}
-
-/// Appends the entries of `part`, whose first element is column `first`; returns the new length.
-fn append(
-    simd: Simd,
-    part: &[f32],
-    first: usize,
-    offsets: &mut [u32],
-    values: &mut [f32],
-    length: usize,
-) -> usize {
-    assert!(length + part.len() + 8 <= offsets.len().min(values.len()));
-    match simd {
-        // SAFETY: the CPU has AVX2, and the room was just checked.
-        #[cfg(target_arch = "x86_64")]
-        Simd::Avx2 => unsafe { x86::append(part, first, offsets, values, length) },
-        Simd::Portable => {
-            let mut length = length;
-            for (k, &value) in part.iter().enumerate() {
-                offsets[length] = ((first + k) * PANEL) as u32;
-                values[length] = value;
-                length += usize::from(value != 0.0);
-            }
-            length
+        let line = if in_place { &matrix.data[matrix.index(row0 + r, k0)..] } else { &copy[r * stride..] };
+        for (s, part) in line[..depth].chunks(piece).enumerate() {
+            let start = if r == 0 { s * room } else { ends[s * rows + r - 1] as usize };
+            assert!(start + part.len() + 8 <= offsets.len().min(values.len()));
+            starts[s * rows + r] = start as u32;
+            ends[s * rows + r] = match simd {
+                // SAFETY: the CPU has AVX2, and the room was just checked.
+                #[cfg(target_arch = "x86_64")]
+                Simd::Avx2 => unsafe { x86::append(part, offsets, values, start) as u32 },
+                Simd::Portable => append(part, offsets, values, start, 0) as u32,
+            };
         }
     }
 }
 
-/// Adds the listed multiples of rows of B to `panels` panels of sums.
+/// Appends the entries of `part`, whose first element is column `first`, at `length`; returns the new length.
+fn append(part: &[f32], offsets: &mut [u32], values: &mut [f32], mut length: usize, first: usize) -> usize {
+    for (k, &value) in part.iter().enumerate() {
+        offsets[length] = ((first + k) * PANEL) as u32;
+        values[length] = value;
+        length += usize::from(value != 0.0);
+    }
+    length
+}
+
+/// Adds the listed multiples of rows of B to `panels` panels of sums, for as many rows of sums as there
+/// are `starts` and `ends`.
 ///
 /// # Safety
-/// Each offset plus `p * panel_stride` for every panel is the start of 16 readable floats of `strip`; `sums` is
-/// valid for `panels * PANEL` floats; the CPU has `simd`; `1 <= panels <= MAX_PANELS`.
-#[inline]
-unsafe fn row(
+/// Each offset listed between these starts and ends, plus `p * panel_stride` for every panel, is the
+/// start of 16 readable floats of `b`; the rows of `sums`, `stride` apart, are valid for `panels * PANEL` floats;
+/// the CPU has `simd`; `1 <= panels <= MAX_PANELS`.
+unsafe fn strip_rows(
     simd: Simd,
     panels: usize,
-    offsets: &[u32],
-    values: &[f32],
-    strip: *const f32,
+    lists: &Lists,
+    starts: &[u32],
+    ends: &[u32],
+    b: *const f32,
     panel_stride: usize,
     sums: *mut f32,
+    stride: usize,
 ) {
     match simd {
         // SAFETY: passed on from the caller; the constants are those of the match.
         #[cfg(target_arch = "x86_64")]
         Simd::Avx2 => unsafe {
             match panels {
-                1 => x86::row::<1>(offsets, values, strip, panel_stride, sums),
-                2 => x86::row::<2>(offsets, values, strip, panel_stride, sums),
-                3 => x86::row::<3>(offsets, values, strip, panel_stride, sums),
-                4 => x86::row::<4>(offsets, values, strip, panel_stride, sums),
-                5 => x86::row::<5>(offsets, values, strip, panel_stride, sums),
-                _ => x86::row::<6>(offsets, values, strip, panel_stride, sums),
+                1 => x86::strip_rows::<1>(lists, starts, ends, b, panel_stride, sums, stride),
+                2 => x86::strip_rows::<2>(lists, starts, ends, b, panel_stride, sums, stride),
+                3 => x86::strip_rows::<3>(lists, starts, ends, b, panel_stride, sums, stride),
+                4 => x86::strip_rows::<4>(lists, starts, ends, b, panel_stride, sums, stride),
+                5 => x86::strip_rows::<5>(lists, starts, ends, b, panel_stride, sums, stride),
+                _ => x86::strip_rows::<6>(lists, starts, ends, b, panel_stride, sums, stride),
             }
         },
         Simd::Portable => {
-            for p in 0..panels {
-                for (&offset, &value) in offsets.iter().zip(values) {
-                    for c in 0..PANEL {
+            for (r, (&start, &end)) in starts.iter().zip(ends).enumerate() {
+                for entry in start as usize..end as usize {
+                    let (offset, value) = (lists.offsets[entry] as usize, lists.values[entry]);
+                    for c in 0..panels * PANEL {
                         // SAFETY: passed on from the caller.
                         unsafe {
-                            let sum = sums.add(p * PANEL + c);
-                            *sum = multiply_add(value, *strip.add(p * panel_stride + offset as usize + c), *sum);
+                            let sum = sums.add(r * stride + c);
+                            let b = *b.add(c / PANEL * panel_stride + offset + c % PANEL);
+                            *sum = multiply_add(value, b, *sum);
                         }
                     }
                 }
@@ -250,6 +262,7 @@ unsafe fn row(
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::super::microkernel::PANEL;
+    use super::Lists;
     use std::arch::x86_64::*;
 
     /// For every set of 8 lanes, the lanes in ascending order, then zeros.
@@ -274,10 +287,9 @@ mod x86 {
     ///
     /// # Safety
     /// `length + part.len() + 8` entries fit into both outputs; the CPU has AVX2.
-    #[target_feature(enable = "avx2,fma")]
+    #[target_feature(enable = "avx2,fma,popcnt")]
     pub(super) unsafe fn append(
         part: &[f32],
-        first: usize,
         offsets: &mut [u32],
         values: &mut [f32],
         mut length: usize,
@@ -289,59 +301,62 @@ mod x86 {
             // starting length plus `k`, so they fit as the caller vouches.
             unsafe {
                 let eight = _mm256_loadu_ps(part.as_ptr().add(k));
-                let set = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NEQ_UQ>(eight, _mm256_setzero_ps())) as usize;
-                if set == 0 {
-                    continue;
-                }
+                let set =
+                    _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NEQ_UQ>(eight, _mm256_setzero_ps())) as usize;
                 let order = _mm256_cvtepu8_epi32(_mm_loadl_epi64(COMPRESS[set].as_ptr().cast()));
-                let columns = _mm256_add_epi32(lanes, _mm256_set1_epi32((first + k) as i32));
+                let columns = _mm256_add_epi32(lanes, _mm256_set1_epi32(k as i32));
                 let steps = _mm256_slli_epi32::<4>(_mm256_permutevar8x32_epi32(columns, order));
                 _mm256_storeu_si256(offsets.as_mut_ptr().add(length).cast(), steps);
                 _mm256_storeu_ps(values.as_mut_ptr().add(length), _mm256_permutevar8x32_ps(eight, order));
                 length += set.count_ones() as usize;
             }
         }
-        for k in whole..part.len() {
-            offsets[length] = ((first + k) * PANEL) as u32;
-            values[length] = part[k];
-            length += usize::from(part[k] != 0.0);
-        }
-        length
+        super::append(&part[whole..], offsets, values, length, whole)
     }
 
-    /// [`super::row`] of `P` panels.
+    /// [`super::strip_rows`] of `P` panels.
     ///
     /// # Safety
-    /// As [`super::row`]; the CPU has AVX2 and FMA.
-    #[target_feature(enable = "avx2,fma")]
-    pub(super) unsafe fn row<const P: usize>(
-        offsets: &[u32],
-        values: &[f32],
-        strip: *const f32,
+    /// As [`super::strip_rows`]; the CPU has AVX2 and FMA.
+    #[target_feature(enable = "avx2,fma,popcnt")]
+    pub(super) unsafe fn strip_rows<const P: usize>(
+        lists: &Lists,
+        starts: &[u32],
+        ends: &[u32],
+        b: *const f32,
         panel_stride: usize,
         sums: *mut f32,
+        stride: usize,
     ) {
-        let mut sum = [[_mm256_setzero_ps(); 2]; P];
-        // SAFETY: the caller vouches for P panels of sums and for every listed row of every panel.
-        unsafe {
-            for p in 0..P {
-                for v in 0..2 {
-                    sum[p][v] = _mm256_loadu_ps(sums.add(p * PANEL + v * 8));
-                }
+        for (r, (&start, &end)) in starts.iter().zip(ends).enumerate() {
+            let (start, end) = (start as usize, end as usize);
+            if start == end {
+                continue;
             }
-            for (&offset, value) in offsets.iter().zip(values) {
-                let value = _mm256_broadcast_ss(value);
-                let b = strip.add(offset as usize);
+            let (offsets, values) = (&lists.offsets[start..end], &lists.values[start..end]);
+            let mut sum = [[_mm256_setzero_ps(); 2]; P];
+            // SAFETY: the caller vouches for P panels of sums and for every listed row of every panel.
+            unsafe {
+                let sums = sums.add(r * stride);
                 for p in 0..P {
                     for v in 0..2 {
-                        let b = _mm256_loadu_ps(b.add(p * panel_stride + v * 8));
-                        sum[p][v] = _mm256_fmadd_ps(value, b, sum[p][v]);
+                        sum[p][v] = _mm256_loadu_ps(sums.add(p * PANEL + v * 8));
                     }
                 }
-            }
-            for p in 0..P {
-                for v in 0..2 {
-                    _mm256_storeu_ps(sums.add(p * PANEL + v * 8), sum[p][v]);
+                for (&offset, value) in offsets.iter().zip(values) {
+                    let value = _mm256_broadcast_ss(value);
+                    let b = b.add(offset as usize);
+                    for p in 0..P {
+                        for v in 0..2 {
+                            let b = _mm256_loadu_ps(b.add(p * panel_stride + v * 8));
+                            sum[p][v] = _mm256_fmadd_ps(value, b, sum[p][v]);
+                        }
+                    }
+                }
+                for p in 0..P {
+                    for v in 0..2 {
+                        _mm256_storeu_ps(sums.add(p * PANEL + v * 8), sum[p][v]);
+                    }
                 }
             }
         }

@@ -38,7 +38,8 @@ impl Observer for Console {
         }
         self.bar.set_position(seen.update);
         if !record.is_empty() {
-            let figures: Vec<String> = record.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+            let figures: Vec<String> =
+                record.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
             let epoch = seen.update as f64 / seen.updates_per_epoch.max(1) as f64;
             let line = format!("{} epoch {epoch:.1}: {}", self.prefix, figures.join(", "));
             if self.bar.is_hidden() { eprintln!("{line}") } else { self.bar.println(line) }

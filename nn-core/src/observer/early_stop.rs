@@ -38,7 +38,8 @@ impl Observer for EarlyStop {
             let allowed = format!("the probes before it put down: {}", names.join(", "));
             return Err(Error::setting("figure of the early stop", &self.name, &allowed));
         };
-        let better = self.best.is_none_or(|best| if self.larger_is_better { *value > best } else { *value < best });
+        let better =
+            self.best.is_none_or(|best| if self.larger_is_better { *value > best } else { *value < best });
         if better {
             (self.best, self.worse) = (Some(*value), 0);
         } else {

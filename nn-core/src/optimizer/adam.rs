@@ -1,11 +1,7 @@
 //! Adaptive moments (Kingma and Ba, 2015).
 
 use super::{Companions, Optimizer};
-use crate::{
-    ACC, Error, Gradient, OLD, Parameters, Penalty, Schedule, Tensor,
-    expr::x,
-    parameters::is_weights,
-};
+use crate::{ACC, Error, OLD, Parameters, Penalty, Schedule, Sum, Tensor, expr::x, parameters::is_weights};
 
 /// m ← β₁·m + (1 − β₁)·g, s ← β₂·s + (1 − β₂)·g², w ← w − ε · m̂ / (√ŝ + 10⁻⁸), m̂ and ŝ freed of their bias towards
 /// zero; g includes the penalty.
@@ -28,7 +24,11 @@ impl Adam {
     ///
     /// # Errors
     /// [`Error::Setting`] for a negative rate or penalty.
-    pub fn new(parameters: &dyn Parameters, rate: impl Into<Schedule>, penalty: Penalty) -> Result<Adam, Error> {
+    pub fn new(
+        parameters: &dyn Parameters,
+        rate: impl Into<Schedule>,
+        penalty: Penalty,
+    ) -> Result<Adam, Error> {
         let rate = rate.into();
         rate.check("learning rate", 0.0..=f32::MAX)?;
         penalty.check()?;
@@ -39,7 +39,7 @@ impl Adam {
 }
 
 impl Optimizer for Adam {
-    fn update(&mut self, parameters: &mut dyn Parameters, gradients: &[Gradient<'_>], update: u64) {
+    fn update(&mut self, parameters: &mut dyn Parameters, gradients: &[Sum<'_>], update: u64) {
         assert_eq!(gradients.len(), self.first.tensors.len(), "one gradient for each parameter");
         let power = i32::try_from(update + 1).unwrap_or(i32::MAX);
         let (b1, b2) = (f64::from(self.first_decay), f64::from(self.second_decay));
@@ -51,7 +51,7 @@ impl Optimizer for Adam {
             let Some((((_, first), (_, second)), gradient)) = moments.next() else { return };
             let weights = is_weights(name);
             let mut slope = tensor.device().zeros(tensor.rows(), tensor.columns());
-            gradient.store(&mut slope, if weights { penalty.add_gradient(ACC, tensor) } else { ACC });
+            gradient.store(slope.view_mut(), if weights { penalty.add_gradient(ACC, tensor) } else { ACC });
             first.assign(OLD * b1 + x(&slope) * (1.0 - b1));
             second.assign(OLD * b2 + x(&slope).square() * (1.0 - b2));
             tensor.assign(OLD - x(&*first) * rate / ((x(&*second) * unbias).sqrt() + 1e-8));
@@ -96,7 +96,7 @@ mod tests {
         let mut adam = Adam::new(&model, 0.125, Penalty::default()).unwrap();
         let gradient = device.full(1, 1, 40.0);
         for update in 0..3 {
-            adam.update(&mut model, &[Gradient::Tensor(&gradient)], update);
+            adam.update(&mut model, &[Sum::from(&gradient)], update);
             let expected = 1.0 - 0.125 * (update + 1) as f64;
             assert!((model.0.to_array_f64().unwrap()[[0, 0]] - expected).abs() < 1e-6);
         }

@@ -6,7 +6,7 @@ mod sgd;
 pub use adam::Adam;
 pub use sgd::Sgd;
 
-use crate::{Gradient, Parameters, Tensor};
+use crate::{Parameters, Sum, Tensor};
 
 /// Changes parameters by their gradients. Its own tensors (moments) are [`Parameters`], so that a checkpoint holds
 /// them and a run resumes exactly.
@@ -15,7 +15,7 @@ pub trait Optimizer: Parameters + Send {
     ///
     /// # Panics
     /// If there are not as many gradients as tensors.
-    fn update(&mut self, parameters: &mut dyn Parameters, gradients: &[Gradient<'_>], update: u64);
+    fn update(&mut self, parameters: &mut dyn Parameters, gradients: &[Sum<'_>], update: u64);
 }
 
 /// Tensors that go with the tensors of a model, such as velocities: same names, same shapes, zero at first.

@@ -1,11 +1,7 @@
 //! Gradient descent with momentum.
 
 use super::{Companions, Optimizer};
-use crate::{
-    ACC, Error, Gradient, OLD, Parameters, Penalty, Schedule, Tensor,
-    expr::x,
-    parameters::is_weights,
-};
+use crate::{ACC, Error, OLD, Parameters, Penalty, Schedule, Sum, Tensor, expr::x, parameters::is_weights};
 
 /// u ← μ·u − ε·(∂loss/∂w + ∂penalty/∂w), w ← w + u.
 ///
@@ -42,7 +38,7 @@ impl Sgd {
 }
 
 impl Optimizer for Sgd {
-    fn update(&mut self, parameters: &mut dyn Parameters, gradients: &[Gradient<'_>], update: u64) {
+    fn update(&mut self, parameters: &mut dyn Parameters, gradients: &[Sum<'_>], update: u64) {
         assert_eq!(gradients.len(), self.velocity.tensors.len(), "one gradient for each parameter");
         let (rate, momentum) = (self.rate.at(update), self.momentum.at(update));
         let (penalty, mut pairs) = (&self.penalty, self.velocity.tensors.iter_mut().zip(gradients));
@@ -51,7 +47,7 @@ impl Optimizer for Sgd {
             let weights = is_weights(name);
             {
                 let slope = if weights { penalty.add_gradient(ACC, tensor) } else { ACC };
-                gradient.store(velocity, OLD * momentum - slope * rate);
+                gradient.store(velocity.view_mut(), OLD * momentum - slope * rate);
             }
             tensor.assign(OLD + x(&*velocity));
             if weights {
@@ -94,9 +90,9 @@ mod tests {
         let mut sgd = Sgd::new(&model, 0.5, 0.5, Penalty::l2(0.25)).unwrap();
         let gradient = device.full(1, 1, 2.0);
         // u₁ = −0.5·(2 + 0.25·1) = −1.125, w₁ = −0.125; u₂ = 0.5·u₁ − 0.5·(2 + 0.25·w₁) = −1.546875
-        sgd.update(&mut model, &[Gradient::Tensor(&gradient)], 0);
+        sgd.update(&mut model, &[Sum::from(&gradient)], 0);
         assert_eq!(model.0.to_array_f64().unwrap()[[0, 0]], -0.125);
-        sgd.update(&mut model, &[Gradient::Tensor(&gradient)], 1);
+        sgd.update(&mut model, &[Sum::from(&gradient)], 1);
         assert_eq!(model.0.to_array_f64().unwrap()[[0, 0]], -0.125 - 1.546875);
     }
 
@@ -108,9 +104,10 @@ mod tests {
         let update = |pending: bool| {
             let mut model = One(device.full(2, 1, 1.0));
             let mut sgd = Sgd::new(&model, 0.1, 0.9, Penalty::l2(0.1)).unwrap();
-            let product = Gradient::Product(left.t().dot(&right));
-            let values = product.to_tensor(&model.0);
-            let gradient = if pending { product } else { Gradient::Tensor(&values) };
+            let product = Sum::from(left.t().dot(&right));
+            let mut values = device.zeros(2, 1);
+            product.store(values.view_mut(), ACC);
+            let gradient = if pending { product } else { Sum::from(&values) };
             sgd.update(&mut model, &[gradient], 0);
             model.0.to_array_f64().unwrap()
         };

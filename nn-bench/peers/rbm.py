@@ -1,0 +1,196 @@
+"""The peers of the suite `rbm`: the same learning rules and the same estimate of log Z in torch, and the persistent
+contrastive divergence that scikit-learn has.
+
+Torch runs twice: as `torch` it draws binary units with `torch.bernoulli`, as its documentation would have it, and as
+`torch-rand` by comparing uniform numbers with the probabilities, which is faster on processors.
+
+Matrices: `inputs` (cases × 784, in [0, 1]), `weights` (the start of training, 784 × 500) and `ais-weights`.
+"""
+
+import math
+
+from protocol import serve
+
+BATCH = 100
+RATE = 0.05
+MOMENTUM = 0.9
+DECAY = 2e-4
+CHAINS = 100
+TEMPERATURES = 1000
+#: Cases that the reconstruction error is measured on.
+MEASURED = 1000
+
+
+class TorchTraining:
+    """An RBM of binary units that goes on learning: one unit of work is one shuffled epoch.
+
+    `sweeps` of Gibbs sampling start at the data (contrastive divergence), or one sweep goes on from chains that are
+    never restarted (`persistent`). Hidden units enter the gradient by their means in both phases; so does the last
+    reconstruction of contrastive divergence.
+    """
+
+    def __init__(self, torch, draw, inputs, weights, sweeps, persistent=False):
+        self.torch, self.draw = torch, draw
+        self.inputs, self.weights = torch.from_numpy(inputs), torch.from_numpy(weights)
+        visible, hidden = self.weights.shape
+        self.visible_biases, self.hidden_biases = torch.zeros(visible), torch.zeros(hidden)
+        self.weights_step = torch.zeros(visible, hidden)
+        self.visible_step, self.hidden_step = torch.zeros(visible), torch.zeros(hidden)
+        self.sweeps = sweeps
+        self.chains = draw(torch.full((CHAINS, hidden), 0.5)) if persistent else None
+
+    def mean_hidden(self, visible):
+        return self.torch.addmm(self.hidden_biases, visible, self.weights).sigmoid_()
+
+    def mean_visible(self, hidden):
+        return self.torch.addmm(self.visible_biases, hidden, self.weights.t()).sigmoid_()
+
+    def unit(self):
+        with self.torch.no_grad():
+            order = self.torch.randperm(len(self.inputs))
+            for cases in order[: len(order) // BATCH * BATCH].split(BATCH):
+                self.update(self.inputs.index_select(0, cases))
+
+    def update(self, data):
+        data_hidden = self.mean_hidden(data)
+        if self.chains is None:
+            model, model_hidden = self.from_the_data(data_hidden)
+        else:
+            model, model_hidden = self.from_the_chains()
+        rate, away = RATE / len(data), -RATE / len(model)
+        # Momentum, decay and both phases, each in place and the products accumulated where they are stored.
+        self.weights_step.addmm_(data.t(), data_hidden, beta=MOMENTUM, alpha=rate)
+        self.weights_step.addmm_(model.t(), model_hidden, alpha=away)
+        self.weights_step.add_(self.weights, alpha=-RATE * DECAY)
+        self.visible_step.mul_(MOMENTUM).add_(data.sum(0), alpha=rate).add_(model.sum(0), alpha=away)
+        self.hidden_step.mul_(MOMENTUM).add_(data_hidden.sum(0), alpha=rate).add_(model_hidden.sum(0), alpha=away)
+        self.weights.add_(self.weights_step)
+        self.visible_biases.add_(self.visible_step)
+        self.hidden_biases.add_(self.hidden_step)
+
+    def from_the_data(self, data_hidden):
+        hidden = self.draw(data_hidden)
+        for _ in range(self.sweeps - 1):
+            visible = self.draw(self.mean_visible(hidden))
+            hidden = self.draw(self.mean_hidden(visible))
+        model = self.mean_visible(hidden)
+        return model, self.mean_hidden(model)
+
+    def from_the_chains(self):
+        for _ in range(self.sweeps):
+            model = self.draw(self.mean_visible(self.chains))
+            model_hidden = self.mean_hidden(model)
+            self.chains = self.draw(model_hidden)
+        return model, model_hidden
+
+    def figure(self):
+        """The mean squared error of reconstructing the first cases by their means."""
+        cases = self.inputs[:MEASURED]
+        return (cases - self.mean_visible(self.mean_hidden(cases))).square().mean()
+
+
+class TorchAis:
+    """Annealed importance sampling from independent units of zero bias to an RBM; one unit of work is one estimate."""
+
+    def __init__(self, torch, draw, weights):
+        self.torch, self.draw = torch, draw
+        self.weights = torch.from_numpy(weights)
+        visible, hidden = self.weights.shape
+        self.visible_biases, self.hidden_biases = torch.zeros(visible), torch.zeros(hidden)
+        self.base_biases = torch.zeros(visible)
+        self.log_partition = float("nan")
+
+    def unit(self):
+        with self.torch.no_grad():
+            self.log_partition = self.estimate()
+
+    def estimate(self):
+        torch, softplus = self.torch, self.torch.nn.functional.softplus
+        betas = [step / TEMPERATURES for step in range(TEMPERATURES + 1)]
+        log_weights = torch.zeros(CHAINS, dtype=torch.float64)
+        visible = self.draw(self.base_biases.sigmoid().expand(CHAINS, -1))
+        for lower, upper in zip(betas[:-1], betas[1:]):
+            activation = torch.addmm(self.hidden_biases, visible, self.weights)
+            rise = (softplus(activation * upper) - softplus(activation * lower)).sum(1)
+            rise += visible @ ((self.visible_biases - self.base_biases) * (upper - lower))
+            log_weights += rise
+            if upper < 1.0:
+                hidden = self.draw(activation.mul_(upper).sigmoid_())
+                biases = self.base_biases.lerp(self.visible_biases, upper)
+                visible = self.draw(torch.addmm(biases, hidden, self.weights.t(), alpha=upper).sigmoid_())
+        hidden_units = self.weights.shape[1]
+        base = softplus(self.base_biases.double()).sum() + hidden_units * softplus(torch.zeros((), dtype=torch.float64))
+        return base + log_weights.logsumexp(0) - math.log(CHAINS)
+
+    def figure(self):
+        """The last estimate of log Z."""
+        return self.log_partition
+
+
+class ScikitLearnPersistent:
+    """One fit of one epoch. It has neither momentum nor decay, takes the batches in order and starts anew each time."""
+
+    def __init__(self, library, inputs, hidden):
+        self.library, self.inputs, self.hidden = library, inputs, hidden
+        self.machine = None
+
+    def unit(self):
+        self.machine = self.library(
+            self.hidden, learning_rate=RATE, batch_size=BATCH, n_iter=1, random_state=0
+        ).fit(self.inputs)
+
+    def figure(self):
+        """As for torch."""
+        import numpy
+
+        def sigmoid(x):
+            return 1 / (1 + numpy.exp(-x))
+
+        cases, machine = self.inputs[:MEASURED], self.machine
+        hidden = sigmoid(cases @ machine.components_.T + machine.intercept_hidden_)
+        return numpy.square(cases - sigmoid(hidden @ machine.components_ + machine.intercept_visible_)).mean()
+
+
+def load_torch(threads, matrices):
+    import torch
+
+    return torch.__version__, torch_workloads(torch, torch.bernoulli, threads, matrices)
+
+
+def load_torch_rand(threads, matrices):
+    import torch
+
+    def draw(probabilities):
+        return (torch.rand_like(probabilities) < probabilities).float()
+
+    return torch.__version__, torch_workloads(torch, draw, threads, matrices)
+
+
+def torch_workloads(torch, draw, threads, matrices):
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+
+    def training(sweeps, persistent=False):
+        return lambda: TorchTraining(torch, draw, matrices["inputs"], matrices["weights"], sweeps, persistent)
+
+    return {
+        "rbm-cd1": training(1),
+        "rbm-cd10": training(10),
+        "rbm-pcd1": training(1, persistent=True),
+        "rbm-ais": lambda: TorchAis(torch, draw, matrices["ais-weights"]),
+    }
+
+
+def load_scikit_learn(threads, matrices):
+    # Its threads are those of numpy's products, which the environment limits.
+    import sklearn
+    from sklearn.neural_network import BernoulliRBM
+
+    def persistent():
+        return ScikitLearnPersistent(BernoulliRBM, matrices["inputs"], matrices["weights"].shape[1])
+
+    return sklearn.__version__, {"rbm-pcd1": persistent}
+
+
+if __name__ == "__main__":
+    serve({"torch": load_torch, "torch-rand": load_torch_rand, "scikit-learn": load_scikit_learn})

@@ -1,0 +1,90 @@
+//! A target for how often hidden units are on.
+
+use crate::{Phases, Rbm};
+use nn_core::{ACC, Error, Expr, OLD, Over, Parameters, Reduction, Tensor, x};
+
+/// Pulls the mean activity q of every hidden unit towards p (Hinton, 2010, section 11): q ← d·q + (1 − d)·⟨E[h|v]⟩, and
+/// cost·(q − p) is added to the gradient of the bias, ⟨v⟩·cost·(q − p) to that of the weights.
+#[derive(Debug)]
+pub struct Sparsity {
+    target: f32,
+    cost: f32,
+    decay: f32,
+    activity: Tensor,
+    pull: Tensor,
+    mean_visible: Tensor,
+}
+
+impl Sparsity {
+    /// A target p in (0, 1), the cost, and the decay d of the running mean (usually 0.9).
+    ///
+    /// # Errors
+    /// For values out of range.
+    pub fn new(rbm: &Rbm, target: f32, cost: f32, decay: f32) -> Result<Sparsity, Error> {
+        if !(target > 0.0 && target < 1.0) {
+            return Err(Error::setting(
+                "sparsity target",
+                target,
+                "it must lie between 0 and 1, both excluded",
+            ));
+        }
+        if !(0.0..f32::INFINITY).contains(&cost) {
+            return Err(Error::setting("sparsity cost", cost, "it must be zero or positive"));
+        }
+        if !(0.0..1.0).contains(&decay) {
+            return Err(Error::setting("sparsity decay", decay, "it must lie in [0, 1)"));
+        }
+        let row = |columns| rbm.device().zeros(1, columns);
+        let mut activity = row(rbm.hidden.len());
+        activity.assign(target);
+        Ok(Sparsity {
+            target,
+            cost,
+            decay,
+            activity,
+            pull: row(rbm.hidden.len()),
+            mean_visible: row(rbm.visible.len()),
+        })
+    }
+
+    /// Takes in what the data phase saw.
+    pub fn follow(&mut self, phases: &Phases<'_>) {
+        let (visible, hidden) = (phases.data.visible, phases.data.hidden);
+        let cases = hidden.rows() as f32;
+        let moved = OLD * self.decay + ACC * ((1.0 - self.decay) / cases);
+        self.activity.reduce([hidden.rows(), hidden.columns()], Over::Rows, Reduction::Sum, hidden, moved);
+        self.pull.assign((x(&self.activity) - self.target) * self.cost);
+        let mean: Expr<'_> = ACC * (1.0 / cases);
+        self.mean_visible.reduce(
+            [visible.rows(), visible.columns()],
+            Over::Rows,
+            Reduction::Sum,
+            visible,
+            mean,
+        );
+    }
+
+    /// cost·(q − p), 1 × hidden.
+    pub(crate) fn pull(&self) -> &Tensor {
+        &self.pull
+    }
+
+    /// ⟨v⟩, 1 × visible.
+    pub(crate) fn mean_visible(&self) -> &Tensor {
+        &self.mean_visible
+    }
+
+    /// q, 1 × hidden.
+    pub fn activity(&self) -> &Tensor {
+        &self.activity
+    }
+}
+
+impl Parameters for Sparsity {
+    fn visit<'a>(&'a self, see: &mut dyn FnMut(&str, &'a Tensor)) {
+        see("activity", &self.activity);
+    }
+    fn visit_mut(&mut self, see: &mut dyn FnMut(&str, &mut Tensor)) {
+        see("activity", &mut self.activity);
+    }
+}
