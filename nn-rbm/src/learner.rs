@@ -29,8 +29,13 @@ pub struct RbmLearner<O> {
 impl<O: Optimizer> RbmLearner<O> {
     /// A plain learner, without centring and sparsity.
     pub fn new(rbm: Rbm, estimator: impl GradientEstimator + 'static, optimizer: O) -> Self {
+        Self::with_estimator(rbm, Box::new(estimator), optimizer)
+    }
+
+    /// A plain learner with an estimator that was chosen at run time.
+    pub fn with_estimator(rbm: Rbm, estimator: Box<dyn GradientEstimator>, optimizer: O) -> Self {
         let assembly = GradientAssembly::default();
-        RbmLearner { rbm, estimator: Box::new(estimator), optimizer, offsets: None, sparsity: None, assembly }
+        RbmLearner { rbm, estimator, optimizer, offsets: None, sparsity: None, assembly }
     }
 }
 

@@ -5,7 +5,7 @@
 //!   energies, also at other temperatures.
 //! - [`estimator`]: CD-k, PCD, fast PCD, parallel tempering, the exact gradient. [`Offsets`]: centring. [`Sparsity`].
 //! - [`RbmLearner`]: all of that as a [`Learner`](nn_core::Learner).
-//! - [`ais`], [`partition`], [`pseudo_likelihood`]: how good a model is. [`Activity`]: what its hidden units do.
+//! - [`ais`], [`partition`], [`exact`], [`pseudo_likelihood`]: how good a model is. [`Activity`]: what its hidden units do.
 //! - [`Completion`]: filling in missing units. [`labels`]: classification by free energy.
 //!
 //! ```
@@ -37,6 +37,7 @@ pub mod ais;
 mod boltzmann;
 mod completion;
 pub mod estimator;
+pub mod exact;
 mod gradient;
 pub mod labels;
 mod learner;

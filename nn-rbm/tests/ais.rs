@@ -3,12 +3,12 @@
 mod machines;
 
 use machines::{Machine, Part, chance::fair_visible, enumerable, randomize};
-use nn_core::{Device, Error, Key, Parameters};
+use nn_core::{Device, Error, Key};
 use nn_rbm::{
     Path,
     ais::{Ais, Betas, Progress},
     partition::log_partition,
-    units::{Bernoulli, Units},
+    units::Bernoulli,
 };
 use std::{
     cell::RefCell,
@@ -16,12 +16,12 @@ use std::{
 };
 
 /// Forward from the base and reverse from fair samples (exact draws) both give log Z: within four of their own standard
-/// errors, and within 0.1 nat, whatever errors they claim. The couplings are strong: weights of standard deviation 1 move
+/// errors, and within 0.05 nat, whatever errors they claim. The couplings are strong: weights of standard deviation 1 move
 /// log Z by one to four nats from that without weights (see the figures printed), so that a wrong step would show.
 #[test]
 fn both_ways_for_every_kind() {
     let device = Device::cpu();
-    let ais = |path| Ais::new(path, Betas::uniform(300).unwrap());
+    let ais = |path| Ais::new(path, Betas::uniform(200).unwrap());
     let mut moved = 0.0;
     for machine in enumerable(&device) {
         let rbm = &machine.rbm;
@@ -44,8 +44,12 @@ fn both_ways_for_every_kind() {
             for estimate in [&forward, &reverse] {
                 let off = estimate.log_partition - exact;
                 println!("  {exact:.3} {off:+.4} ± {:.4}", estimate.standard_error);
-                assert!(off.abs() < 4.0 * estimate.standard_error, "{} from {from}: {estimate:?}, exactly {exact}", machine.name);
-                assert!(off.abs() < 0.1 && estimate.log_weights.len() == chains, "{}: {off}", machine.name);
+                assert!(
+                    off.abs() < 4.0 * estimate.standard_error,
+                    "{} from {from}: {estimate:?}, exactly {exact}",
+                    machine.name
+                );
+                assert!(off.abs() < 0.05 && estimate.log_weights.len() == chains, "{}: {off}", machine.name);
                 assert!(estimate.effective_sample_size <= chains as f64 * (1.0 + 1e-9));
             }
             assert!(!forward.reverse && reverse.reverse);
@@ -63,7 +67,8 @@ fn short_runs_bracket_log_z() {
     let states = fair_visible(rbm, 400, Key::new(6));
     let ais = Ais::new(Path::from_model(rbm), Betas::uniform(4).unwrap());
     // One chain each: E[log w] ≤ log E[w].
-    let sides = [ais.forward(rbm, 400, Key::new(7)).unwrap(), ais.reverse(rbm, &states, Key::new(8)).unwrap()];
+    let sides =
+        [ais.forward(rbm, 400, Key::new(7)).unwrap(), ais.reverse(rbm, &states, Key::new(8)).unwrap()];
     let offs = sides.map(|estimate| {
         let logs = estimate.log_weights.iter().map(|w| w + estimate.log_partition_of_base - exact);
         let (mean, error) = machines::chance::mean_and_error(logs);
@@ -73,11 +78,12 @@ fn short_runs_bracket_log_z() {
     assert!(offs[0] < -4.0 && offs[1] > 4.0, "{offs:?}");
 }
 
-/// Without weights every chain's weight is that of the base, exactly (the path changes nothing), and the spread is zero;
-/// log Z is Σ log(1 + e^a) + Σ log(1 + e^b).
+/// Without weights the path changes nothing: every chain has the weight 1 and the estimate is log Z of the base, up to the
+/// rounding of 70 steps of energies of about 5.
 #[test]
 fn without_weights_there_is_no_variance() {
-    for device in [Device::cpu(), Device::reference()] {
+    for (device, rounding) in [(Device::cpu(), 6e-8), (Device::reference(), 1.2e-16)] {
+        let bound = 70.0 * 5.0 * rounding;
         for mut machine in enumerable(&device) {
             machine.rbm.weights.assign(0.0);
             machine.rbm.hidden.visit_mut(&mut |_, tensor| tensor.assign(0.0));
@@ -85,11 +91,18 @@ fn without_weights_there_is_no_variance() {
             let exact = log_partition(rbm).unwrap();
             let ais = Ais::new(Path::from_model(rbm), Betas::uniform(70).unwrap());
             let states = machine.cases(10, Key::new(9));
-            for estimate in [ais.forward(rbm, 10, Key::new(9)).unwrap(), ais.reverse(rbm, &states, Key::new(9)).unwrap()] {
-                assert_eq!((estimate.spread, estimate.log_weights.iter().copied().fold(0.0, f64::max)), (0.0, 0.0));
-                // The sum of log(1 + e^x) of ten units in single precision.
-                assert!((estimate.log_partition - exact).abs() < 1e-5, "{}: {estimate:?} {exact}", machine.name);
-                assert!(estimate.standard_error < 1e-6);
+            for estimate in
+                [ais.forward(rbm, 10, Key::new(9)).unwrap(), ais.reverse(rbm, &states, Key::new(9)).unwrap()]
+            {
+                let off = (estimate.log_partition - exact).abs();
+                let largest = estimate.log_weights.iter().fold(0f64, |most, w| most.max(w.abs()));
+                // A standard error is the root of a difference of rounded numbers.
+                let spread = estimate.spread.max(estimate.standard_error.powi(2));
+                assert!(
+                    off < bound && largest < bound && spread < bound,
+                    "{}: {estimate:?} {exact}",
+                    machine.name
+                );
             }
         }
     }
@@ -103,10 +116,14 @@ fn another_base() {
     let mut rbm = nn_rbm::Rbm::bernoulli(&device, 10, 5, Key::new(1)).unwrap();
     randomize(&mut rbm, 0.0, 1.0, Key::new(2));
     let exact: f64 = log_partition(&rbm).unwrap();
-    let by_hand: f64 = machines::values(&rbm)[1..].iter().flat_map(|(_, b)| b.iter().map(|b| b.exp().ln_1p()).collect::<Vec<_>>()).sum();
+    let by_hand: f64 = machines::values(&rbm)[1..]
+        .iter()
+        .flat_map(|(_, b)| b.iter().map(|b| b.exp().ln_1p()).collect::<Vec<_>>())
+        .sum();
     assert!((exact - by_hand).abs() < 1e-5, "{exact} {by_hand}");
     for (steps, bound) in [(2, 1.0), (500, 0.02)] {
-        let ais = Ais::new(Path::new(&rbm, Box::new(Bernoulli::new(&device, 10))), Betas::uniform(steps).unwrap());
+        let ais =
+            Ais::new(Path::new(&rbm, Box::new(Bernoulli::new(&device, 10))), Betas::uniform(steps).unwrap());
         let estimate = ais.forward(&rbm, 1000, Key::new(3)).unwrap();
         let off = (estimate.log_partition - exact).abs();
         println!("{steps} steps: {off:.4} ± {:.4}", estimate.standard_error);
@@ -122,8 +139,19 @@ fn inverse_temperatures() {
     assert_eq!(Betas::shrunk(100).count(), 5 + 40 + 100 + 1);
     assert_eq!(Betas::shrunk(1_000_000).count(), 4);
     assert_eq!(Betas::uniform(7).unwrap().count(), 8);
-    assert_eq!(Betas::pieces(&[(0.5, 2), (1.0, 1)]).unwrap(), Betas::pieces(&[(0.25, 1), (0.5, 1), (1.0, 1)]).unwrap());
-    for wrong in [&[][..], &[(0.5, 3)], &[(0.5, 1), (0.4, 1), (1.0, 1)], &[(1.5, 1)], &[(1.0, 0)], &[(f64::NAN, 1)], &[(0.0, 1), (1.0, 1)]] {
+    assert_eq!(
+        Betas::pieces(&[(0.5, 2), (1.0, 1)]).unwrap(),
+        Betas::pieces(&[(0.25, 1), (0.5, 1), (1.0, 1)]).unwrap()
+    );
+    for wrong in [
+        &[][..],
+        &[(0.5, 3)],
+        &[(0.5, 1), (0.4, 1), (1.0, 1)],
+        &[(1.5, 1)],
+        &[(1.0, 0)],
+        &[(f64::NAN, 1)],
+        &[(0.0, 1), (1.0, 1)],
+    ] {
         let message = Betas::pieces(wrong).unwrap_err().to_string();
         assert!(message.starts_with("inverse temperatures") && !message.contains('\n'), "{message}");
     }
@@ -138,7 +166,10 @@ fn settings_progress_and_interruption() {
     let (shares, flag) = (RefCell::new(Vec::new()), AtomicBool::new(false));
     let see = |share| shares.borrow_mut().push(share);
     let mut ais = Ais::new(Path::from_model(&rbm), Betas::uniform(200).unwrap());
-    for error in [ais.forward(&rbm, 0, Key::new(1)).unwrap_err(), ais.reverse(&rbm, &device.zeros(0, 3), Key::new(1)).unwrap_err()] {
+    for error in [
+        ais.forward(&rbm, 0, Key::new(1)).unwrap_err(),
+        ais.reverse(&rbm, &device.zeros(0, 3), Key::new(1)).unwrap_err(),
+    ] {
         assert!(error.to_string().contains("annealed importance sampling is 0"), "{error}");
     }
     (ais.progress, ais.interrupted) = (Some(Progress(&see)), Some(&flag));

@@ -1,12 +1,18 @@
 //! The registry: one file an experiment in this folder, one line an experiment in [`experiments`].
 
+mod rbm_digits_classify;
+mod rbm_estimators;
 mod rbm_mnist;
 
 use crate::experiment::Experiment;
 
 /// Every experiment that `nn-bench experiment` can run, in the order in which they are listed.
 pub fn experiments() -> Vec<Box<dyn Experiment>> {
-    vec![Box::new(rbm_mnist::RbmMnist)]
+    vec![
+        Box::new(rbm_mnist::RbmMnist),
+        Box::new(rbm_estimators::RbmEstimators),
+        Box::new(rbm_digits_classify::RbmDigitsClassify),
+    ]
 }
 
 #[cfg(test)]

@@ -123,17 +123,15 @@ thread_local! {
     static SHARED_B: Cell<Scratch> = Cell::default();
 }
 
-/// How the sums are cut into blocks.
+/// How the sums are cut into blocks: `down` × `across` of them, of whole tiles, as even as possible.
 #[derive(Clone, Copy)]
 struct Grid {
-    rows: usize,
-    cols: usize,
     down: usize,
     across: usize,
 }
 
 impl Grid {
-    /// Blocks of at most [`MAX_ROWS`] × [`MAX_COLS`], and enough of them for `threads` threads.
+    /// Blocks of at most about [`MAX_ROWS`] × [`MAX_COLS`], and enough of them for `threads` threads.
     fn new(m: usize, n: usize, work: usize, sparse: bool, threads: usize) -> Grid {
         let mut down = m.div_ceil(MAX_ROWS);
         let mut across = n.div_ceil(MAX_COLS);
@@ -152,14 +150,19 @@ impl Grid {
                 down = wanted.div_ceil(across).min(m.div_ceil(MIN_ROWS)).max(down);
             }
         }
-        let rows = m.div_ceil(down).next_multiple_of(TILE_ROWS);
-        let cols = n.div_ceil(across).next_multiple_of(PANEL);
-        Grid { rows, cols, down: m.div_ceil(rows), across: n.div_ceil(cols) }
+        Grid { down, across }
     }
 
     fn blocks(&self) -> usize {
         self.down * self.across
     }
+}
+
+/// Start and length of part `index` of `parts` of `length` elements, cut at multiples of `unit`.
+fn part(length: usize, unit: usize, index: usize, parts: usize) -> (usize, usize) {
+    let units = length.div_ceil(unit);
+    let start = units * index / parts * unit;
+    (start, (units * (index + 1) / parts * unit).min(length) - start)
 }
 
 /// One product, as all its workers see it.
@@ -282,10 +285,8 @@ impl Plan<'_> {
     /// Computes and finishes one block.
     fn block(&self, number: usize, workspace: &mut Workspace) {
         let Workspace { sums, packed_a, packed_b, lists } = workspace;
-        let row0 = number / self.grid.across * self.grid.rows;
-        let col0 = number % self.grid.across * self.grid.cols;
-        let rows = self.grid.rows.min(self.m - row0);
-        let cols = self.grid.cols.min(self.n - col0);
+        let (row0, rows) = part(self.m, TILE_ROWS, number / self.grid.across, self.grid.down);
+        let (col0, cols) = part(self.n, PANEL, number % self.grid.across, self.grid.across);
         let wide = cols.next_multiple_of(PANEL);
         let (acc, stride) = match self.sink {
             Sink::Store(out, stride) if wide == cols => {

@@ -13,14 +13,16 @@ use super::microkernel::{PANEL, Simd, multiply_add};
 use super::pack::{Operand, Scratch, contiguous_a, pack_b, packed_b_len};
 
 /// Panels of a strip: 12 vectors of sums, which leaves registers for the value and keeps both FMA units busy.
-pub(crate) const MAX_PANELS: usize = 6;
+const MAX_PANELS: usize = 6;
 /// Floats of a strip of B: 28 KiB of a first-level cache of 32 KiB; sums and lists stream through the rest.
 const STRIP: usize = 7 * 1024;
 
-/// A left side is listed when no more than this share of it is not zero, given at least [`MIN_COLUMNS`] columns.
-pub(crate) const MAX_DENSITY: f64 = 0.6;
+/// A left side is listed when no more than this share of it is not zero, given many columns. Making the lists costs
+/// the same for any number of columns, so that [`LISTING`] / columns are taken off.
+const MAX_DENSITY: f64 = 0.6;
+const LISTING: f64 = 8.0;
 /// Fewer columns than this leave too few independent sums per row for the listed columns to pay.
-pub(crate) const MIN_COLUMNS: usize = 64;
+const MIN_COLUMNS: usize = 64;
 /// Elements of A looked at before deciding; a larger A is judged by evenly spaced lines.
 const SAMPLE: usize = 1 << 17;
 
@@ -44,7 +46,7 @@ pub(crate) fn worthwhile(simd: Simd, a: &Operand, rows: usize, depth: usize, col
         found += count(simd, &a.data[a.offset + line * stride..][..length]);
         seen += length;
     }
-    found as f64 <= MAX_DENSITY * seen as f64
+    found as f64 <= (MAX_DENSITY - LISTING / cols as f64) * seen as f64
 }
 
 /// How many values are not zero.

@@ -5,7 +5,7 @@ use crate::{Phase, Phases, Rbm};
 use nn_core::{Error, Key, Parameters, Tensor};
 
 /// CD-k (Hinton, 2002): k Gibbs sweeps from the batch. The last visible states enter by their means, which has less
-/// noise; k may grow during training.
+/// noise (by samples where variances are learned, which means do not show); k may grow during training.
 #[derive(Debug)]
 pub struct ContrastiveDivergence {
     /// Sweeps from this update on: `[(0, 1)]` is CD-1 throughout. The first entry stands at update 0.
@@ -65,7 +65,11 @@ impl GradientEstimator for ContrastiveDivergence {
             distribution.sample_visible(hidden, key.fold_in(2 * sweep - 1), visible);
             distribution.sample_hidden(visible, key.fold_in(2 * sweep), hidden);
         }
-        distribution.mean_visible(hidden, visible);
+        if rbm.visible.means_suffice() {
+            distribution.mean_visible(hidden, visible);
+        } else {
+            distribution.sample_visible(hidden, key.fold_in(2 * u64::from(k) - 1), visible);
+        }
         distribution.mean_hidden(visible, model_hidden);
         Phases {
             data: Phase { visible: batch, hidden: data_hidden, weights: None },

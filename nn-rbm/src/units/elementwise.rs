@@ -41,6 +41,10 @@ pub trait Elementwise: Parameters + std::fmt::Debug + Send + Sync {
     fn gradients_need_input(&self) -> bool {
         false
     }
+    /// Whether the gradients of the energy are linear in the state, so that a mean may stand for samples.
+    fn is_linear(&self) -> bool {
+        true
+    }
     /// Whether a unit is 0 or 1.
     fn is_binary(&self) -> bool {
         false
@@ -125,6 +129,9 @@ impl<T: Elementwise> Units for T {
                 add(formulas, mean.rows(), weight, keep, out);
             }
         });
+    }
+    fn means_suffice(&self) -> bool {
+        self.is_linear()
     }
     fn states(&self) -> Option<u64> {
         (self.is_binary() && self.units() < 63).then(|| 1 << self.units())

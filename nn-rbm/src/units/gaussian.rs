@@ -136,6 +136,10 @@ impl Elementwise for Gaussian {
     fn gradients_need_input(&self) -> bool {
         self.variance != Variance::Fixed
     }
+    fn is_linear(&self) -> bool {
+        // Means have no variance: that of the model would be missed.
+        self.variance == Variance::Fixed
+    }
     fn keep_in_bounds(&mut self) {
         if let Variance::Learned { lower, upper, .. } = self.variance {
             self.log_variances.assign(OLD.max(lower).min(upper));

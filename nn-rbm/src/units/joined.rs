@@ -133,6 +133,9 @@ impl Units for Joined {
             rest = others;
         }
     }
+    fn means_suffice(&self) -> bool {
+        self.parts.iter().all(|(_, part)| part.means_suffice())
+    }
     fn states(&self) -> Option<u64> {
         self.parts.iter().try_fold(1u64, |product, (_, part)| product.checked_mul(part.states()?))
     }

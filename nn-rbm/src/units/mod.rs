@@ -85,6 +85,11 @@ pub trait Units: Parameters + std::fmt::Debug + Send + Sync {
         self.energy_gradients(mean, input, weight, keep, out);
     }
 
+    /// Whether the gradients of the energy are linear in the state, so that a mean may stand for samples.
+    fn means_suffice(&self) -> bool {
+        true
+    }
+
     /// Number of states of the whole layer, where that is finite and fits.
     fn states(&self) -> Option<u64> {
         None
