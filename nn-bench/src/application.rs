@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use crate::command_line::{self, Command, CommandLine, ExperimentOptions};
+use crate::bench::{self, session};
+use crate::command_line::{self, BenchOptions, Command, CommandLine, ExperimentOptions};
 use crate::execution::{execute, repeat_command};
 use crate::experiment::Experiment;
 use crate::interruption::{INTERRUPTED, watch_ctrl_c};
@@ -41,6 +42,20 @@ pub fn start(
             0
         }
         Command::Experiment(options) => experiment(experiments, &options, data_from_environment),
+        Command::Bench(options) => benchmarks(&options, data_from_environment),
+    }
+}
+
+fn benchmarks(options: &BenchOptions, data_from_environment: Option<PathBuf>) -> u8 {
+    match bench::measure(options, data_from_environment, &session::output_folder()) {
+        Ok(measured) => {
+            print(&measured.text(options.json));
+            0
+        }
+        Err(error) => {
+            say(&format!("error: {}", run_error::one_line(&error)));
+            REFUSED
+        }
     }
 }
 
@@ -109,4 +124,15 @@ fn summary(report: &WrittenReport) -> String {
 fn print(text: &str) {
     let mut stdout = io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_suite_is_refused_before_anything_is_measured() {
+        let arguments = ["nn-bench", "bench", "prodct"].map(OsString::from);
+        assert_eq!(start(&[], arguments, None), REFUSED);
+    }
 }

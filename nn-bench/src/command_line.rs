@@ -1,5 +1,6 @@
 //! The command line of `nn-bench`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -21,6 +22,9 @@ pub enum Command {
     /// Repeat a published experiment and write report.html and metrics.json
     #[command(after_help = EXAMPLES)]
     Experiment(ExperimentOptions),
+    /// Measure speed, alone or beside other libraries, and write target/bench/SUITE.json and SUITE.md
+    #[command(after_help = BENCH_EXAMPLES)]
+    Bench(BenchOptions),
 }
 
 /// Which experiment, how large, and where to.
@@ -63,6 +67,37 @@ pub struct ExperimentOptions {
     pub resume: bool,
 }
 
+/// What to measure, and beside what.
+#[derive(Debug, Clone, Args)]
+pub struct BenchOptions {
+    /// What to measure: product or rbm; everything if left out
+    pub suite: Option<String>,
+
+    /// A Python interpreter whose libraries (torch, scikit-learn) are measured in turn with ours
+    #[arg(long, value_name = "PYTHON")]
+    pub peers: Option<OsString>,
+
+    /// Print the measurements as JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+
+    /// The folder of the data files [default: the environment variable NN_DATA_DIR, or the embedded digits]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+
+    /// How often ours and each peer take turns
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
+}
+
+const BENCH_EXAMPLES: &str = "\
+Examples:
+  nn-bench bench
+  nn-bench bench rbm --peers python3 --data ~/data
+  nn-bench bench product --json --rounds 21
+
+A peer that is not installed is left out, with the reason in the table.";
+
 const EXAMPLES: &str = "\
 Examples:
   nn-bench experiment --list
@@ -93,8 +128,10 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Result<ExperimentOptions, clap::Error> {
-        let Command::Experiment(options) = CommandLine::try_parse_from(line.split_whitespace())?.command;
-        Ok(options)
+        match CommandLine::try_parse_from(line.split_whitespace())?.command {
+            Command::Experiment(options) => Ok(options),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -109,6 +146,18 @@ mod tests {
         let options = parse("nn-bench experiment toy --backend reference --seed 7 --resume").unwrap();
         assert_eq!((options.backend, options.seed, options.resume), (Backend::Reference, 7, true));
         assert!(parse("nn-bench experiment --list --names").unwrap().names);
+    }
+
+    #[test]
+    fn options_of_benchmarks() {
+        let parse = |line: &str| CommandLine::try_parse_from(line.split_whitespace());
+        let Command::Bench(options) = parse("nn-bench bench rbm --peers py --rounds 3").unwrap().command
+        else {
+            panic!("another command")
+        };
+        assert_eq!((options.suite.as_deref(), options.rounds, options.json), (Some("rbm"), 3, false));
+        assert_eq!(options.peers.unwrap(), "py");
+        assert!(parse("nn-bench bench --rounds 0").is_err());
     }
 
     #[test]

@@ -30,6 +30,7 @@
 #![forbid(unsafe_code)]
 
 pub mod application;
+pub mod bench;
 pub mod command_line;
 pub mod data_checksum;
 pub mod digits;

@@ -2,7 +2,8 @@
 
 use crate::{
     Backend, Error, Expr, Operand, Over, Product, Reduction, Storage, Stretch, Tensor, Values, ValuesMut,
-    View, ViewMut, Window, product::{Block, block_shape},
+    View, ViewMut, Window,
+    product::{Block, block_shape},
 };
 
 /// The backend behind [`Device::reference`](crate::Device::reference). Its memory is a `Vec<f64>`.

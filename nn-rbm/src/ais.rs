@@ -224,6 +224,8 @@ struct Walk {
     hidden: Tensor,
     /// S(v)·W without biases: serves both weights and the next sweep.
     activation: Tensor,
+    /// The same at `from`, where the statistic has parameters that may differ from point to point.
+    before: Option<Tensor>,
     /// Weights of the steps since the last read.
     partial: Tensor,
     log_weights: Vec<f64>,
@@ -238,6 +240,7 @@ impl Walk {
             visible: matrix(rbm.visible.len()),
             hidden: matrix(rbm.hidden.len()),
             activation: matrix(rbm.hidden.len()),
+            before: (!rbm.visible.plain_statistic()).then(|| matrix(rbm.hidden.len())),
             partial: matrix(1),
             log_weights: vec![0.0; chains],
         };
@@ -248,19 +251,23 @@ impl Walk {
     /// partial += sign · (log p*_to(v) − log p*_from(v)), and leaves S(v)·W in `activation`.
     fn weigh(&mut self, rbm: &Rbm, sign: f32) {
         let (from, to) = (self.from.distribution(&rbm.weights), self.to.distribution(&rbm.weights));
-        let unscaled = crate::Boltzmann { scale: 1.0, ..to };
-        unscaled.with_hidden_input(self.visible.view(), |input| input.store(self.activation.view_mut(), ACC));
-        let input = |scale: f32| x(&self.activation) * scale;
+        for (at, out) in [(to, Some(&mut self.activation)), (from, self.before.as_mut())] {
+            let Some(out) = out else { continue };
+            let unscaled = crate::Boltzmann { scale: 1.0, ..at };
+            unscaled.with_hidden_input(self.visible.view(), |input| input.store(out.view_mut(), ACC));
+        }
+        let before = self.before.as_ref().unwrap_or(&self.activation);
+        let inputs = (x(&self.activation) * to.scale, x(before) * from.scale);
         let grid = [self.activation.rows(), self.activation.columns()];
-        match (to.hidden.cumulant_formula(input(to.scale)), from.hidden.cumulant_formula(input(from.scale))) {
+        match (to.hidden.cumulant_formula(inputs.0), from.hidden.cumulant_formula(inputs.1)) {
             (Some(of_to), Some(of_from)) => {
                 // The difference unit by unit, before anything large is summed.
                 let then = OLD + ACC * sign;
                 self.partial.reduce(grid, Over::Columns, Reduction::Sum, of_to - of_from, then);
             }
             _ => {
-                for (side, factor) in [(&to, sign), (&from, -sign)] {
-                    let input = Sum::Values(self.activation.view(), side.scale);
+                for (side, values, factor) in [(&to, &self.activation, sign), (&from, before, -sign)] {
+                    let input = Sum::Values(values.view(), side.scale);
                     side.hidden.cumulant(&input, factor, 1.0, self.partial.view_mut());
                 }
             }

@@ -78,6 +78,12 @@ impl<'a> Boltzmann<'a> {
         self.visible.energy(visible.view(), 1.0, 1.0, out.view_mut());
     }
 
+    /// As [`Boltzmann::free_energy`], where S(v)·W (without β) is there already.
+    pub(crate) fn free_energy_of_input(&self, visible: &Tensor, input: &Tensor, out: &mut Tensor) {
+        self.hidden.cumulant(&Sum::Values(input.view(), self.scale), -1.0, 0.0, out.view_mut());
+        self.visible.energy(visible.view(), 1.0, 1.0, out.view_mut());
+    }
+
     /// out (cases × 1) = E(h) − Σ K(input of v), so that p(h) = e^(−out) / Z.
     pub fn free_energy_of_hidden(&self, hidden: &Tensor, out: &mut Tensor) {
         self.visible.cumulant(&self.visible_input(hidden.view()), -1.0, 0.0, out.view_mut());

@@ -27,8 +27,7 @@ impl Path {
     /// A path that starts at these visible units without input, and at hidden units of zero bias.
     ///
     /// Good visible units have the means of the data ([`Bernoulli::with_means`](crate::units::Bernoulli::with_means)):
-    /// the closer the base, the smaller the error. They are of the family of the model's, Gaussian ones with equal
-    /// variances.
+    /// the closer the base, the smaller the error. They are of the family of the model's.
     pub fn new(rbm: &Rbm, visible: Box<dyn Units>) -> Path {
         let mut hidden = rbm.hidden.duplicate();
         hidden.visit_mut(&mut |_, tensor| tensor.assign(0.0));

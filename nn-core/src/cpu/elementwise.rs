@@ -3,9 +3,9 @@
 use super::{
     PARALLEL,
     formula::{Program, Registers, STRIP, Strip},
+    team::share,
 };
 use crate::ViewMut;
-use rayon::prelude::*;
 use std::{cell::RefCell, ops::Range};
 
 thread_local! {
@@ -97,11 +97,13 @@ impl Target {
     }
 }
 
-/// Calls `work` for chunks of rows that together cover all, in parallel where there is enough to do.
+/// Calls `work` for chunks of rows that together cover all, on several threads where there is enough to do.
 pub(super) fn in_row_chunks(rows: usize, columns: usize, work: impl Fn(Range<usize>) + Sync) {
     if rows * columns < PARALLEL {
         return work(0..rows);
     }
     let chunk = (PARALLEL / 4).div_ceil(columns).max(1);
-    (0..rows.div_ceil(chunk)).into_par_iter().for_each(|at| work(at * chunk..rows.min((at + 1) * chunk)));
+    share(rows.div_ceil(chunk), rayon::current_num_threads(), &|numbers| {
+        numbers.for_each(|at| work(at * chunk..rows.min((at + 1) * chunk)));
+    });
 }

@@ -11,6 +11,7 @@ mod pack;
 mod product;
 mod reduction;
 mod sparse;
+mod team;
 mod vector;
 
 use crate::{

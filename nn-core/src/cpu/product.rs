@@ -11,12 +11,12 @@
 //! B is packed once for all where several blocks share columns, and otherwise by the block that needs it.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::microkernel::{self, LeftTile, PANEL, Simd, TILE_ROWS};
 pub(crate) use super::pack::{Operand, Strided};
 use super::pack::{Scratch, pack_a, pack_b, packed_a_len, packed_b_len};
 use super::sparse::{self, Lists, Right};
+use super::team::share;
 
 /// Steps of `k` per stretch, about: a panel of B is then 16 KiB, half of a first-level cache of 32 KiB.
 const DEPTH: usize = 256;
@@ -212,26 +212,6 @@ fn run_with(simd: Simd, m: usize, n: usize, terms: &[Term], sparse: u64, sink: S
         plan.blocks(threads);
         SHARED_B.set(shared);
     }
-}
-
-/// Lets up to `threads` workers take the numbers below `count`, each number once.
-fn share(count: usize, threads: usize, worker: &(dyn Fn(&mut dyn Iterator<Item = usize>) + Sync)) {
-    let helpers = threads.min(count).saturating_sub(1);
-    if helpers == 0 {
-        return worker(&mut (0..count));
-    }
-    let next = AtomicUsize::new(0);
-    let take = || {
-        let mut numbers =
-            std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&i| i < count));
-        worker(&mut numbers);
-    };
-    rayon::scope(|scope| {
-        for _ in 0..helpers {
-            scope.spawn(|_| take());
-        }
-        take();
-    });
 }
 
 impl Plan<'_> {

@@ -4,9 +4,9 @@ use super::{
     PARALLEL,
     elementwise::{Target, in_row_chunks, with_registers},
     formula::{Program, STRIP, Strip},
+    team::share,
 };
 use crate::{Over, Reduction, ViewMut, Window};
-use rayon::prelude::*;
 
 pub(super) fn reduce(
     mut out: ViewMut<'_>,
@@ -29,7 +29,7 @@ pub(super) fn reduce(
         if grid[0] * grid[1] < PARALLEL {
             (0..strips).for_each(work);
         } else {
-            (0..strips).into_par_iter().for_each(work);
+            share(strips, rayon::current_num_threads(), &|numbers| numbers.for_each(&work));
         }
         return;
     }

@@ -2,7 +2,7 @@
 
 use super::{GradientEstimator, keep_or_make};
 use crate::{Path, PathPoint, Phase, Phases, Rbm};
-use nn_core::{Error, Expr, Key, OLD, Parameters, Tensor, x};
+use nn_core::{ACC, Error, Expr, Key, OLD, Parameters, Tensor, x};
 
 /// PT (Desjardins et al. 2010, Cho et al. 2010): each of n chains has a replica at every inverse temperature of a path from
 /// independent units (0) to the model (1). After a Gibbs sweep neighbouring replicas r, s change places with probability
@@ -19,6 +19,8 @@ pub struct ParallelTempering {
     accepted: Tensor,
     offered: Tensor,
     work: [Option<Tensor>; 4],
+    /// S(v)·W of both sides of a swap.
+    inputs: [Tensor; 2],
     energies: Vec<Tensor>,
 }
 
@@ -61,6 +63,7 @@ impl ParallelTempering {
             accepted,
             offered,
             work: Default::default(),
+            inputs: [0, 1].map(|_| device.zeros(chains, rbm.hidden.len())),
             energies,
         })
     }
@@ -98,11 +101,19 @@ impl ParallelTempering {
         let chains = self.replicas[0].rows();
         let (below, above) = self.replicas.split_at_mut(lower + 1);
         let (cold, warm) = (&mut above[0], &mut below[lower]);
-        for (at, (point, states)) in
-            [(0, &*warm), (0, &*cold), (1, &*warm), (1, &*cold)].into_iter().enumerate()
-        {
-            let point = &self.points[lower + point];
-            point.distribution(&rbm.weights).free_energy(states, &mut self.energies[at]);
+        let sides = [&*warm, &*cold];
+        // Where the statistic depends on no parameter, one product serves both temperatures.
+        let known = rbm.visible.plain_statistic();
+        for (input, states) in self.inputs.iter_mut().zip(sides).filter(|_| known) {
+            input.product(states.dot(&rbm.weights), ACC);
+        }
+        for (at, (point, side)) in [(0, 0), (0, 1), (1, 0), (1, 1)].into_iter().enumerate() {
+            let (point, out) = (self.points[lower + point].distribution(&rbm.weights), &mut self.energies[at]);
+            if known {
+                point.free_energy_of_input(sides[side], &self.inputs[side], out);
+            } else {
+                point.free_energy(sides[side], out);
+            }
         }
         let [warm_warm, warm_cold, cold_warm, cold_cold] = [0, 1, 2, 3].map(|at| &self.energies[at]);
         // log of p_w(v_c)·p_c(v_w) / (p_w(v_w)·p_c(v_c)), energies being minus log p
@@ -116,7 +127,7 @@ impl ParallelTempering {
         cold.assign(OLD * (1.0 - x(&*accept)) + x(&*keep) * &*accept);
         let mut count = self.accepted.column_range_mut(lower..lower + 1);
         let (grid, over) = ([chains, 1], nn_core::Over::Rows);
-        count.reborrow().reduce(grid, over, nn_core::Reduction::Sum, &*accept, OLD + nn_core::ACC);
+        count.reborrow().reduce(grid, over, nn_core::Reduction::Sum, &*accept, OLD + ACC);
         self.offered.column_range_mut(lower..lower + 1).assign(OLD + chains as f32);
     }
 }

@@ -119,8 +119,6 @@ pub trait Units: Parameters + std::fmt::Debug + Send + Sync {
 }
 
 /// Parameters on the straight line between those of two layers of the same family: (1 − β)·from + β·to.
-///
-/// Gaussian units must have the same variances at both ends for the path to mix natural parameters.
 pub(crate) fn between(from: &dyn Units, to: &dyn Units, beta: f64, out: &mut dyn Units) {
     let mut ends = Vec::new();
     from.visit(&mut |_, tensor| ends.push((tensor, None)));

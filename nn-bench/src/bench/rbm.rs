@@ -1,0 +1,158 @@
+//! The suite `rbm`: learning a 784–500 machine from digits, and estimating its partition function.
+
+use std::rc::Rc;
+use std::sync::atomic::AtomicBool;
+
+use nn_core::{Binarize, Dataset, Device, Error, Fit, Key, Learner, Penalty, Sgd, Tensor, init};
+use nn_rbm::ais::{Ais, Betas};
+use nn_rbm::estimator::{ContrastiveDivergence, GradientEstimator, Persistent};
+use nn_rbm::{Path, Rbm, RbmLearner};
+
+use super::bench_error::BenchError;
+use super::inputs::Inputs;
+use super::matrices::Matrices;
+use super::workload::{Subject, Workload, product_flop};
+
+// The scripts of the peers have the same numbers.
+const HIDDEN: usize = 500;
+const BATCH: usize = 100;
+const CHAINS: usize = 100;
+const RATE: f32 = 0.05;
+const MOMENTUM: f32 = 0.9;
+const DECAY: f32 = 2e-4;
+const TEMPERATURES: usize = 1000;
+/// Cases that the reconstruction error is measured on.
+const MEASURED: usize = 1000;
+
+const TORCH: &[&str] = &["torch", "torch-rand"];
+const TORCH_AND_SCIKIT_LEARN: &[&str] = &["torch", "torch-rand", "scikit-learn"];
+
+/// Contrastive divergence with 1 and 10 sweeps, persistent contrastive divergence, annealed importance sampling.
+///
+/// # Errors
+///
+/// If a matrix for the peers cannot be written.
+pub fn workloads(inputs: &Inputs, matrices: &mut Matrices) -> Result<Vec<Workload>, BenchError> {
+    let device = Device::cpu();
+    let data = Rc::new(Dataset::new(&device, inputs.digits.view(), Binarize::Never)?);
+    let (key, ais_key) = (Key::new(2), Key::new(3));
+    let start = || Rbm::bernoulli(&device, data.columns(), HIDDEN, key.fold_in(0));
+    matrices.hand_over("inputs", data.inputs())?;
+    matrices.hand_over("weights", &start()?.weights)?;
+
+    let mut all = Vec::new();
+    for (name, sweeps) in [("rbm-cd1", 1), ("rbm-cd10", 10)] {
+        let estimator = ContrastiveDivergence::new(sweeps)?;
+        all.push(training(name, TORCH, sweeps, start()?, estimator, &data, key)?);
+    }
+    let rbm = start()?;
+    let estimator = Persistent::new(&rbm, CHAINS, 1, key.fold_in(1))?;
+    all.push(training("rbm-pcd1", TORCH_AND_SCIKIT_LEARN, 1, rbm, estimator, &data, key)?);
+
+    let mut rbm = Rbm::bernoulli(&device, data.columns(), HIDDEN, ais_key)?;
+    rbm.weights = init::normal(&device, data.columns(), HIDDEN, 0.05, ais_key);
+    matrices.hand_over("ais-weights", &rbm.weights)?;
+    all.push(annealing(rbm, ais_key)?);
+    Ok(all)
+}
+
+fn training(
+    name: &str,
+    peers: &'static [&'static str],
+    sweeps: u32,
+    rbm: Rbm,
+    estimator: impl GradientEstimator + 'static,
+    data: &Rc<Dataset>,
+    key: Key,
+) -> Result<Workload, BenchError> {
+    let updates = data.len() / BATCH;
+    // Up from the data, down and up in each sweep, and both phases of the gradient.
+    let products = 1.0 + 2.0 * f64::from(sweeps) + 2.0;
+    let flop = updates as f64 * products * product_flop(BATCH, data.columns(), HIDDEN);
+    let first: Vec<usize> = (0..MEASURED.min(data.len())).collect();
+    let measured = data.cases(&first, key);
+    let sgd = Sgd::new(&rbm, RATE, MOMENTUM, Penalty::l2(DECAY))?;
+    let learner = RbmLearner::new(rbm, estimator, sgd);
+    let ours = Box::new(Training { learner, data: Rc::clone(data), measured, key, epochs: 0 });
+    let work = format!("epoch of {updates} updates");
+    Ok(Workload { name: name.to_string(), work, flop, figure: "reconstruction error", peers, ours })
+}
+
+/// Goes on learning, epoch after epoch.
+struct Training {
+    learner: RbmLearner<Sgd>,
+    data: Rc<Dataset>,
+    measured: Tensor,
+    key: Key,
+    epochs: u64,
+}
+
+impl Subject for Training {
+    fn unit(&mut self) -> Result<(), Error> {
+        let mut fit = Fit { epochs: self.epochs + 1, batch: BATCH, key: self.key, from: 0 };
+        fit.from = self.epochs * fit.updates_per_epoch(&self.data);
+        fit.run(&mut self.learner, &self.data, &mut [], &AtomicBool::new(false))?;
+        self.epochs += 1;
+        Ok(())
+    }
+
+    fn figure(&mut self) -> Result<f64, Error> {
+        let figures = self.learner.measure(&self.measured, self.key)?;
+        let error = figures.into_iter().find(|(name, _)| *name == "reconstruction error");
+        Ok(error.map_or(f64::NAN, |(_, value)| value))
+    }
+}
+
+fn annealing(rbm: Rbm, key: Key) -> Result<Workload, BenchError> {
+    let path = Path::from_model(&rbm);
+    // A step up for each temperature but the first, and a step down between each two of them.
+    let products = (2 * TEMPERATURES - 1) as f64;
+    let flop = products * product_flop(CHAINS, rbm.visible.len(), HIDDEN);
+    let ais = Ais::new(path, Betas::uniform(TEMPERATURES)?);
+    let ours = Box::new(Annealing { ais, rbm, key, runs: 0, log_partition: f64::NAN });
+    let (name, work) = ("rbm-ais".to_string(), format!("{CHAINS} chains × {TEMPERATURES} temperatures"));
+    Ok(Workload { name, work, flop, figure: "estimate of log Z", peers: TORCH, ours })
+}
+
+struct Annealing {
+    ais: Ais<'static>,
+    rbm: Rbm,
+    key: Key,
+    runs: u64,
+    log_partition: f64,
+}
+
+impl Subject for Annealing {
+    fn unit(&mut self) -> Result<(), Error> {
+        let estimate = self.ais.forward(&self.rbm, CHAINS, self.key.fold_in(self.runs))?;
+        self.runs += 1;
+        self.log_partition = estimate.log_partition;
+        Ok(())
+    }
+
+    fn figure(&mut self) -> Result<f64, Error> {
+        Ok(self.log_partition)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    #[test]
+    fn every_workload_does_its_work() {
+        let digits = Array2::from_shape_fn((200, 784), |(i, j)| f32::from(u8::from((i + j) % 3 == 0)));
+        let inputs = Inputs { digits, description: String::new() };
+        let mut workloads = workloads(&inputs, &mut Matrices::new(None)).unwrap();
+        let names: Vec<_> = workloads.iter().map(|workload| workload.name.clone()).collect();
+        assert_eq!(names, ["rbm-cd1", "rbm-cd10", "rbm-pcd1", "rbm-ais"]);
+        assert_eq!(workloads[0].flop, 2.0 * 5.0 * product_flop(100, 784, 500));
+        for workload in &mut workloads[..3] {
+            workload.ours.unit().unwrap();
+            workload.ours.unit().unwrap();
+            let error = workload.ours.figure().unwrap();
+            assert!((0.0..0.5).contains(&error), "{}: {error}", workload.name);
+        }
+    }
+}
