@@ -73,13 +73,24 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), Error> {
         _ => Path::new("."),
     };
     let write = || {
-        let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+        let mut temporary = temporary_in(folder)?;
         temporary.write_all(contents)?;
         temporary.as_file().sync_all()?;
         temporary.persist(path).map_err(|error| error.error)?;
         Ok(())
     };
     write().map_err(|error| Error::file("writing", path, error))
+}
+
+/// A temporary file that has, once it is renamed, the permissions of any new file.
+fn temporary_in(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
 }
 
 /// A checkpoint that was read and found whole.

@@ -19,10 +19,13 @@ use ndarray::Array2;
 /// Sizes at and around the borders of vectors, tiles and blocks.
 pub(crate) const SIZES: [usize; 6] = [1, 3, 63, 64, 65, 130];
 
-/// A named piece of work that leaves tensors to compare.
+/// A piece of work that leaves tensors to compare.
+type Work = Box<dyn Fn(&Device) -> Vec<Tensor>>;
+
+/// A named piece of work.
 pub(crate) struct Case {
     name: String,
-    run: Box<dyn Fn(&Device) -> Vec<Tensor>>,
+    run: Work,
     /// Largest difference allowed, relative to 1 + |value|.
     tolerance: f64,
 }

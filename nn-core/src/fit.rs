@@ -127,11 +127,11 @@ impl Fit {
             data.fill(&mut batch, cases, self.key.fold_in(PIXELS).fold_in(update));
             learner.update(&batch, update, self.key.fold_in(LEARNER).fold_in(update));
             update += 1;
-            if update.is_multiple_of(FINITE_EVERY) || update == updates {
-                if let Err(error) = check_finite(learner.model(), update) {
-                    failure = Some(error);
-                    break;
-                }
+            if (update.is_multiple_of(FINITE_EVERY) || update == updates)
+                && let Err(error) = check_finite(learner.model(), update)
+            {
+                failure = Some(error);
+                break;
             }
             let seen = Seen { update, updates, updates_per_epoch: per_epoch, key: self.key, learner };
             match look(observers, &seen) {
@@ -150,8 +150,8 @@ impl Fit {
                 break;
             }
         }
+        // What failed is not worth a last checkpoint: the one before it is whole and is kept.
         if let Some(error) = failure {
-            // What failed is not worth a last checkpoint: the one before it is whole and is kept.
             return Err(error);
         }
         let seen = Seen { update, updates, updates_per_epoch: per_epoch, key: self.key, learner };
@@ -164,10 +164,9 @@ impl Fit {
 fn look(observers: &mut [&mut dyn Observer], seen: &Seen<'_>) -> Result<Flow, Error> {
     let (mut record, mut flow) = (Record::new(), Flow::Continue);
     for observer in observers {
-        if seen.update.is_multiple_of(observer.every().max(1)) || seen.update == seen.updates {
-            if observer.see(seen, &mut record)? == Flow::Stop {
-                flow = Flow::Stop;
-            }
+        let due = seen.update.is_multiple_of(observer.every().max(1)) || seen.update == seen.updates;
+        if due && observer.see(seen, &mut record)? == Flow::Stop {
+            flow = Flow::Stop;
         }
     }
     Ok(flow)

@@ -42,6 +42,8 @@
 //! under the terms of Creative Commons Attribution-ShareAlike 3.0 (CC BY-SA 3.0). The licence of the code of
 //! this crate does not apply to them.
 
+#![forbid(unsafe_code)]
+
 mod atomic_write;
 pub mod batches;
 pub mod binarize;

@@ -165,14 +165,7 @@ impl<'a> Program<'a> {
             let values = &mut target[..len];
             let resolve = |operand| self.resolve(operand, &strip, step.target, &registers.0, len);
             match step.work {
-                Work::Unary(function, inner) => {
-                    match resolve(inner) {
-                        Value::Target => {}
-                        Value::Slice(slice) => values.copy_from_slice(slice),
-                        Value::Number(number) => values.fill(number),
-                    }
-                    unary(function, values);
-                }
+                Work::Unary(function, inner) => unary(function, resolve(inner), values),
                 Work::Binary(function, left, right) => {
                     binary(function, resolve(left), resolve(right), values)
                 }
@@ -252,21 +245,31 @@ fn index(values: &mut [f32], first: usize, of: impl Fn(usize) -> usize) {
     }
 }
 
-#[inline(always)]
-fn unary(function: Unary, values: &mut [f32]) {
-    let each = |values: &mut [f32], f: fn(f32) -> f32| values.iter_mut().for_each(|v| *v = f(*v));
+/// values = function(inner), element by element.
+fn unary(function: Unary, inner: Value<'_>, values: &mut [f32]) {
     match function {
-        Unary::Negate => values.iter_mut().for_each(|v| *v = -*v),
-        Unary::Abs => values.iter_mut().for_each(|v| *v = v.abs()),
-        Unary::Sqrt => values.iter_mut().for_each(|v| *v = v.sqrt()),
-        Unary::Exp => vector::apply::<vector::Exp>(values),
-        Unary::Log => vector::apply::<vector::Log>(values),
-        Unary::Logistic => vector::apply::<vector::Logistic>(values),
-        Unary::Tanh => vector::apply::<vector::Tanh>(values),
-        Unary::Softplus => vector::apply::<vector::Softplus>(values),
-        Unary::LogNormalCdf => each(values, |v| Unary::LogNormalCdf.apply(f64::from(v)) as f32),
-        Unary::NormalQuantileOfLog => each(values, |v| Unary::NormalQuantileOfLog.apply(f64::from(v)) as f32),
+        Unary::Negate => image::<vector::Neg>(inner, values),
+        Unary::Abs => image::<vector::Abs>(inner, values),
+        Unary::Sqrt => image::<vector::Sqrt>(inner, values),
+        Unary::Exp => image::<vector::Exp>(inner, values),
+        Unary::Log => image::<vector::Log>(inner, values),
+        Unary::Logistic => image::<vector::Logistic>(inner, values),
+        Unary::Tanh => image::<vector::Tanh>(inner, values),
+        Unary::Softplus => image::<vector::Softplus>(inner, values),
+        Unary::LogNormalCdf | Unary::NormalQuantileOfLog => {
+            // Rare and delicate: one by one, by their definition in double precision.
+            zip(inner, Value::Number(0.0), values, |x, _| function.apply(f64::from(x)) as f32);
+        }
     }
+}
+
+fn image<F: vector::Formula>(inner: Value<'_>, values: &mut [f32]) {
+    match inner {
+        Value::Slice(slice) => return vector::map::<F>(slice, values),
+        Value::Number(number) => values.fill(number),
+        Value::Target => {}
+    }
+    vector::apply::<F>(values);
 }
 
 #[inline(always)]
