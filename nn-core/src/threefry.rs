@@ -1,5 +1,6 @@
-//! The counter generator Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror, Shaw: Parallel Random Numbers: As Easy
-//! as 1, 2, 3, SC 2011): a key and a counter give two words, so that any element of any draw is computed on its own.
+//! The counter generator Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror, Shaw: Parallel Random Numbers:
+//! As Easy as 1, 2, 3, SC 2011): a key and a counter give two words, so that any element of any draw is
+//! computed on its own.
 
 /// Rotation distances, one per round, repeating.
 pub(crate) const ROTATIONS: [u32; 8] = [13, 15, 26, 6, 17, 29, 16, 24];

@@ -1,4 +1,5 @@
 //! Annealed importance sampling from both sides against exact log Z, for every kind of unit.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod machines;
 
@@ -15,10 +16,10 @@ use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-/// Forward from the base and reverse from fair samples (exact draws) both give log Z: within four of their own standard
-/// errors, and within 0.05 nat, whatever errors they claim. The other
-/// base has half of all parameters of the model's visible units, log variances too. The couplings are strong: weights of standard deviation 1 move
-/// log Z by one to four nats from that without weights (see the figures printed), so that a wrong step would show.
+/// Forward from the base and reverse from fair samples (exact draws) both give log Z: within four of their own
+/// standard errors, and within 0.05 nat, whatever errors they claim. The other base has half of all parameters of the
+/// model's visible units, log variances too. The couplings are strong: weights of standard deviation 1 move log Z by
+/// one to four nats from that without weights (see the figures printed), so that a wrong step would show.
 #[test]
 fn both_ways_for_every_kind() {
     let device = Device::cpu();
@@ -54,8 +55,8 @@ fn both_ways_for_every_kind() {
     assert!(moved > 10.0, "without couplings there is nothing to estimate: {moved}");
 }
 
-/// With too few steps the forward estimate is too low and the reverse one too high, on average: the two sides of the truth.
-/// 20 runs of few chains; the means lie on their sides by more than four standard errors.
+/// With too few steps the forward estimate is too low and the reverse one too high, on average: the two sides of the
+/// truth. 20 runs of few chains; the means lie on their sides by more than four standard errors.
 #[test]
 fn short_runs_bracket_log_z() {
     let machine = Machine::new(&Device::cpu(), "bracket", &[Part::Bernoulli(8)], &[Part::Bernoulli(6)], 2.0);
@@ -74,8 +75,8 @@ fn short_runs_bracket_log_z() {
     assert!(offs[0] < -4.0 && offs[1] > 4.0, "{offs:?}");
 }
 
-/// Without weights the path changes nothing: every chain has the weight 1 and the estimate is log Z of the base, up to the
-/// rounding of 70 steps of energies of about 5.
+/// Without weights the path changes nothing: every chain has the weight 1 and the estimate is log Z of the base, up to
+/// the rounding of 70 steps of energies of about 5.
 #[test]
 fn without_weights_there_is_no_variance() {
     for (device, rounding) in [(Device::cpu(), 6e-8), (Device::reference(), 1.2e-16)] {
@@ -104,8 +105,8 @@ fn without_weights_there_is_no_variance() {
     }
 }
 
-/// With biases only, from a base with other biases: one step gives weights that vary, but their mean is still exact within
-/// four standard errors; with many steps the error falls below 0.02.
+/// With biases only, from a base with other biases: one step gives weights that vary, but their mean is still exact
+/// within four standard errors; with many steps the error falls below 0.02.
 #[test]
 fn another_base() {
     let device = Device::cpu();
@@ -127,8 +128,8 @@ fn another_base() {
     }
 }
 
-/// The schedules: from 0 to 1, the published one with 500 + 4,000 + 10,000 steps; whatever does not rise to 1 is refused by
-/// name, in one line.
+/// The schedules: from 0 to 1, the published one with 500 + 4,000 + 10,000 steps; whatever does not rise to 1 is
+/// refused by name, in one line.
 #[test]
 fn inverse_temperatures() {
     assert_eq!(Betas::published().count(), 14_501);

@@ -1,4 +1,5 @@
 //! The same draws on every backend, the same bits in every run and with every number of threads.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod machines;
 
@@ -13,8 +14,9 @@ use nn_rbm::{
 };
 use std::sync::atomic::AtomicBool;
 
-/// Draws of every kind of unit from the same key: discrete states are equal except where a uniform number falls between two
-/// roundings of its probability (2⁻²³ of 4·10⁴ draws: none), continuous ones up to single precision of numbers of about 10.
+/// Draws of every kind of unit from the same key: discrete states are equal except where a uniform number falls
+/// between two roundings of its probability (2⁻²³ of 4·10⁴ draws: none), continuous ones up to single precision of
+/// numbers of about 10.
 #[test]
 fn draw_the_same_samples() {
     let single = enumerable(&Device::cpu());
@@ -47,10 +49,10 @@ fn make(rbm: &Rbm, estimator: &str) -> Box<dyn GradientEstimator> {
     }
 }
 
-/// After 1,000 updates of CD-1 a machine learned in single precision and one in double precision, from the same keys, have
-/// the same exact log-likelihood to 10⁻⁴: they drew the same states all along (84,000 of them), and rounding has not built
-/// up. It cannot stay so for ever: weights by then differ by 10⁻⁵, so that about one draw in 10⁵ falls between the two
-/// probabilities, and from the first such draw on the two runs differ by 10⁻³ and more.
+/// After 1,000 updates of CD-1 a machine learned in single precision and one in double precision, from the same keys,
+/// have the same exact log-likelihood to 10⁻⁴: they drew the same states all along (84,000 of them), and rounding has
+/// not built up. It cannot stay so for ever: weights by then differ by 10⁻⁵, so that about one draw in 10⁵ falls
+/// between the two probabilities, and from the first such draw on the two runs differ by 10⁻³ and more.
 #[test]
 fn learn_the_same() {
     for key in [5, 6, 7] {
@@ -82,8 +84,8 @@ fn repeat_bit_by_bit() {
     }
 }
 
-/// 30 updates of a machine of 784×128 on batches of 100, large enough for work to be split: one thread and two (and four, on
-/// however many cores) give the same bits.
+/// 30 updates of a machine of 784×128 on batches of 100, large enough for work to be split: one thread and two (and
+/// four, on however many cores) give the same bits.
 #[test]
 fn threads_change_nothing() {
     let inputs = Array2::from_shape_fn((300, 784), |(i, j)| {

@@ -1,35 +1,22 @@
 //! No kernel moves chains that are already distributed as the model.
 //!
-//! Many independent chains start exactly in the distribution (drawn by enumeration), move 1, 4 and 16 sweeps, and their
-//! histogram must stay as close to the exact distribution as as many fresh draws would be (`Exact::floor`). The last test
-//! shows that wrong kernels do not pass.
+//! Many independent chains start exactly in the distribution (drawn by enumeration), move 1, 4 and 16 sweeps, and
+//! their histogram must stay as close to the exact distribution as as many fresh draws would be (`Exact::floor`). The
+//! last test shows that wrong kernels do not pass.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod machines;
 
 use machines::{
     Machine, Part,
-    chance::{Exact, fair_visible, mean_and_error},
+    chance::{CHAINS, Exact, chains, fair_visible, mean_and_error, set, still},
     discrete,
 };
-use nn_core::{Device, Key, Parameters, Tensor};
+use nn_core::{Device, Key};
 use nn_rbm::{
-    Boltzmann, Completion, GradientEstimator, Path, Rbm,
-    estimator::{ContrastiveDivergence, FastPersistent, ParallelTempering, Persistent},
+    Boltzmann, Completion, GradientEstimator, Rbm,
+    estimator::{ContrastiveDivergence, FastPersistent, Persistent},
 };
-
-const CHAINS: usize = 20_000;
-
-/// How many chains of a machine to move: fewer where hidden units are rectified, whose draws take long.
-fn chains(machine: &Machine) -> usize {
-    if machine.hidden.iter().any(|part| matches!(part, Part::Rectified(_))) { CHAINS / 5 } else { CHAINS }
-}
-
-/// Asserts that these chains are distributed like that, up to chance.
-fn still(name: &str, exact: &Exact, chains: &Tensor) {
-    let (found, floor) = (exact.total_variation(chains), exact.floor(chains.rows()));
-    println!("{name}: {found:.4} of {floor:.4}");
-    assert!(found < floor, "{name}: total variation {found}, chance alone stays under {floor}");
-}
 
 /// Gibbs sweeps of every kind of discrete visible unit, under binary, softmax and rectified hidden units.
 #[test]
@@ -46,8 +33,8 @@ fn gibbs() {
     }
 }
 
-/// Sweeps of real visible units: the means of v and of all v·v' stay within four standard errors of the exact mixture of
-/// Gaussians, Σ p(h)·N(a + W·h, σ²).
+/// Sweeps of real visible units: the means of v and of all v·v' stay within four standard errors of the exact mixture
+/// of Gaussians, Σ p(h)·N(a + W·h, σ²).
 #[test]
 fn gibbs_of_real_units() {
     for (name, visible, hidden) in [
@@ -84,8 +71,8 @@ fn gibbs_of_real_units() {
     }
 }
 
-/// Chains of PCD, whose state is hidden, with frozen parameters: hidden states stay at p(h), visible ones at p(v). Fast PCD
-/// without a fast rate is the same kernel.
+/// Chains of PCD, whose state is hidden, with frozen parameters: hidden states stay at p(h), visible ones at p(v).
+/// Fast PCD without a fast rate is the same kernel.
 #[test]
 fn persistent_chains() {
     for machine in
@@ -113,87 +100,8 @@ fn persistent_chains() {
     }
 }
 
-fn set(parameters: &mut (impl Parameters + ?Sized), wanted: &str, value: &Tensor) {
-    let mut found = false;
-    parameters.visit_mut(&mut |name, tensor| {
-        if name == wanted {
-            tensor.assign(value);
-            found = true;
-        }
-    });
-    assert!(found, "no {wanted}");
-}
-
-/// The distribution at one inverse temperature of a path.
-fn at(path: &Path, rbm: &Rbm, beta: f64) -> Exact {
-    let mut point = path.start();
-    path.go(&mut point, rbm, beta);
-    Exact::of_visible(point.distribution(&rbm.weights))
-}
-
-/// Parallel tempering: every replica starts exactly at its own temperature and stays there through sweeps and swaps, also
-/// along a path from another base.
-#[test]
-fn parallel_tempering() {
-    for machine in discrete(&Device::cpu()) {
-        let (rbm, chains) = (&machine.rbm, chains(&machine) / 4);
-        let mut base = rbm.visible.duplicate();
-        machines::randomize(&mut *base, 0.0, 0.5, Key::new(8));
-        for (base, path) in [("model", Path::from_model(rbm)), ("other base", Path::new(rbm, base))] {
-            let exact = [0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0].map(|beta| at(&path, rbm, beta));
-            let mut tempering = ParallelTempering::new(rbm, path, chains, 4, Key::new(9)).unwrap();
-            for (r, exact) in exact.iter().enumerate() {
-                set(
-                    &mut tempering,
-                    &format!("replica_{r}"),
-                    &exact.draw(chains, Key::new(10).fold_in(r as u64)),
-                );
-            }
-            for update in 0..16 {
-                tempering.sweep(rbm, update, Key::new(11).fold_in(update));
-                if ![0, 1, 3, 15].contains(&update) {
-                    continue;
-                }
-                tempering.visit(&mut |name, tensor| {
-                    if let Some(r) = name.strip_prefix("replica_") {
-                        let exact = &exact[r.parse::<usize>().unwrap()];
-                        still(&format!("{} from {base}, {name} at {update}", machine.name), exact, tensor);
-                    }
-                });
-            }
-        }
-    }
-}
-
-/// Between replicas that are exactly distributed, swaps are accepted as often as the two distributions say, within four
-/// standard errors: with probability Σ over v, v' of min(p(v)·q(v'), p(v')·q(v)).
-#[test]
-fn rates_of_swaps() {
-    let machine = Machine::new(&Device::cpu(), "swaps", &[Part::Bernoulli(4)], &[Part::Bernoulli(3)], 1.5);
-    let rbm = &machine.rbm;
-    let path = Path::from_model(rbm);
-    let exact = [0.0, 0.5, 1.0].map(|beta| at(&path, rbm, beta));
-    let mut tempering = ParallelTempering::new(rbm, path, CHAINS, 3, Key::new(0)).unwrap();
-    assert!(tempering.swap_rates().unwrap().iter().all(|rate| rate.is_nan()), "nothing was offered yet");
-    for (r, exact) in exact.iter().enumerate() {
-        set(&mut tempering, &format!("replica_{r}"), &exact.draw(CHAINS, Key::new(12).fold_in(r as u64)));
-    }
-    (0..2).for_each(|update| tempering.sweep(rbm, update, Key::new(13).fold_in(update)));
-    for (pair, rate) in tempering.swap_rates().unwrap().into_iter().enumerate() {
-        let (p, q) = (&exact[pair].probabilities, &exact[pair + 1].probabilities);
-        let both = |v: usize| (0..p.len()).map(|w| (p[v] * q[w]).min(p[w] * q[v])).sum::<f64>();
-        let wanted: f64 = (0..p.len()).map(both).sum();
-        let error = (wanted * (1.0 - wanted) / CHAINS as f64).sqrt();
-        println!(
-            "pair {pair}: {rate:.4}, exactly {wanted:.4}, {:.2} standard errors",
-            (rate - wanted) / error
-        );
-        assert!((rate - wanted).abs() < 4.0 * error, "pair {pair}: {rate} {wanted}");
-    }
-}
-
-/// Clamped sweeps: from p(v_unknown | v_known) the unknown units stay there and the known ones as they are; with a mask for
-/// each case, chains that start at p(v) stay at p(v).
+/// Clamped sweeps: from p(v_unknown | v_known) the unknown units stay there and the known ones as they are; with a
+/// mask for each case, chains that start at p(v) stay at p(v).
 #[test]
 fn completion() {
     for machine in discrete(&Device::cpu()).into_iter().filter(|machine| machine.rbm.visible.binary()) {
@@ -244,14 +152,14 @@ fn completion() {
     }
 }
 
-/// Kernels with a mistake (hidden units that see halved or transposed weights, visible units without their biases) leave
-/// the distribution by more than twice what the tests above allow.
+/// Kernels with a mistake (hidden units that see halved or transposed weights, visible units without their biases)
+/// leave the distribution by more than twice what the tests above allow.
 #[test]
 fn wrong_kernels_are_caught() {
     let machine = Machine::new(&Device::cpu(), "wrong", &[Part::Bernoulli(4)], &[Part::Bernoulli(4)], 1.5);
     let rbm = &machine.rbm;
     let (right, exact) = (rbm.distribution(), Exact::of_visible(rbm.distribution()));
-    let transposed = rbm.device().tensor(&rbm.weights.to_array().unwrap().t());
+    let transposed = rbm.device().tensor(rbm.weights.to_array().unwrap().t());
     let other: Rbm = Rbm::bernoulli(rbm.device(), 4, 4, Key::new(0)).unwrap();
     let halved = Boltzmann { scale: 0.5, ..right };
     let turned = Boltzmann { weights: &transposed, ..right };
@@ -273,8 +181,8 @@ fn wrong_kernels_are_caught() {
     }
 }
 
-/// CD-k from exact samples: its visible states after k − 1 sweeps are still distributed as the model; what it hands on are
-/// their means given the last hidden states, whose average is E[v].
+/// CD-k from exact samples: its visible states after k − 1 sweeps are still distributed as the model; what it hands on
+/// are their means given the last hidden states, whose average is E[v].
 #[test]
 fn contrastive_divergence() {
     for machine in discrete(&Device::cpu()) {

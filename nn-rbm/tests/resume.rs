@@ -1,4 +1,5 @@
 //! A run that was saved, loaded into a fresh learner and gone on with ends in the same bits as one that was not.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod machines;
 
@@ -94,9 +95,9 @@ fn saved_and_resumed<O: Optimizer>(device: &Device, name: &str, make: Make, opti
     }
 }
 
-/// 40 updates in one go, and 17 with a checkpoint and 23 more by a fresh learner, end in equal bits: weights, velocities,
-/// chains, fast weights, replicas, offsets, activity. With centring, sparsity, schedules and pixels drawn each time; on both
-/// backends. Equality needs no bound.
+/// 40 updates in one go, and 17 with a checkpoint and 23 more by a fresh learner, end in equal bits: weights,
+/// velocities, chains, fast weights, replicas, offsets, activity. With centring, sparsity, schedules and pixels drawn
+/// each time; on both backends. Equality needs no bound.
 #[test]
 fn ends_in_the_same_bits() {
     for device in [Device::cpu(), Device::reference()] {
@@ -107,7 +108,8 @@ fn ends_in_the_same_bits() {
     }
 }
 
-/// Every tensor of a learner has a name of its own, so that none overwrites another in a file; what a run needs is there.
+/// Every tensor of a learner has a name of its own, so that none overwrites another in a file; what a run needs is
+/// there.
 #[test]
 fn names_are_different() {
     for (name, make) in ESTIMATORS {

@@ -1,5 +1,6 @@
 //! What a step of training asks of a device, counted: a steady step reads nothing, allocates nothing and runs a known
 //! number of kernels. On a GPU each of them costs the same few microseconds, so the numbers are part of the promise.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod machines;
 
@@ -23,8 +24,8 @@ const FAST: Make = |rbm| Box::new(FastPersistent::new(rbm, 7, 0.1, 0.9, Key::new
 const PT4: Make =
     |rbm| Box::new(ParallelTempering::new(rbm, Path::from_model(rbm), 7, 4, Key::new(1)).unwrap());
 
-/// The counts of the fifth step, which have to be those of the seventh, too (parallel tempering alternates between even and
-/// odd steps).
+/// The counts of the fifth step, which have to be those of the seventh, too (parallel tempering alternates between
+/// even and odd steps).
 fn steady(
     visible: &'static [Part],
     hidden: &'static [Part],
@@ -59,11 +60,11 @@ fn kernels(assigns: u64, products: u64, reductions: u64) -> Counts {
 const BINARY: &[Part] = &[Part::Bernoulli(5)];
 const HIDDEN: &[Part] = &[Part::Bernoulli(4)];
 
-/// Binary machines. CD-1 is 14 kernels: products for E[h|v], E[v|h], E[h|v] and the gradient of W, stored into its velocity
-/// (4); one draw, two velocities of biases and three additions of velocities (6 assignments); both biases in both phases
-/// (4 reductions). Each further sweep is two products. Parallel tempering with four temperatures moves two layers (8 assignments: visible
-/// and hidden parameters at each temperature; 8 products) and offers a pair its exchange (5 assignments, 2 products, 8 + 1
-/// reductions).
+/// Binary machines. CD-1 is 14 kernels: products for E[h|v], E[v|h], E[h|v] and the gradient of W, stored into its
+/// velocity (4); one draw, two velocities of biases and three additions of velocities (6 assignments); both biases in
+/// both phases (4 reductions). Each further sweep is two products. Parallel tempering with four temperatures moves two
+/// layers (8 assignments: visible and hidden parameters at each temperature; 8 products) and offers a pair its
+/// exchange (5 assignments, 2 products, 8 + 1 reductions).
 #[test]
 fn of_binary_machines() {
     let plain = [
@@ -108,8 +109,9 @@ fn of_other_machines() {
     }
 }
 
-/// A whole loop of training adds a gather (and a draw of pixels where they are binarised each time) to every update, and
-/// reads only when it checks for values that are not finite: one number for each of the three tensors, every 100 updates.
+/// A whole loop of training adds a gather (and a draw of pixels where they are binarised each time) to every update,
+/// and reads only when it checks for values that are not finite: one number for each of the three tensors, every 100
+/// updates.
 #[test]
 fn of_the_training_loop() {
     let run = |updates: u64, binarize| {

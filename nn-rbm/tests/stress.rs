@@ -1,4 +1,5 @@
 //! Extreme parameters, parameters that are not numbers, and settings that make no sense.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod machines;
 
@@ -16,9 +17,9 @@ use nn_rbm::{
 };
 use std::sync::atomic::AtomicBool;
 
-/// With weights of ±10³ means stay finite and inside their bounds, samples are states, log Z and annealed importance sampling
-/// are finite, and free energies are those of double precision up to the rounding (twice 6·10⁻⁸) of the sums that enter
-/// them: 10³·|S(v)| for every pair of units.
+/// With weights of ±10³ means stay finite and inside their bounds, samples are states, log Z and annealed importance
+/// sampling are finite, and free energies are those of double precision up to the rounding (twice 6·10⁻⁸) of the sums
+/// that enter them: 10³·|S(v)| for every pair of units.
 #[test]
 fn weights_of_a_thousand() {
     let (singles, doubles) = (enumerable(&Device::cpu()), enumerable(&Device::reference()));
@@ -85,8 +86,8 @@ fn dead_and_saturated_units() {
     assert_eq!(activity.warnings().len(), 2);
 }
 
-/// Weights that turn NaN end training with the name of the tensor, how many, and the update, at the next check (every 100
-/// updates or at the end); data that are not finite never get in.
+/// Weights that turn NaN end training with the name of the tensor, how many, and the update, at the next check (every
+/// 100 updates or at the end); data that are not finite never get in.
 #[test]
 fn what_is_not_a_number_is_named() {
     let device = Device::cpu();

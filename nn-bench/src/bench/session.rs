@@ -15,7 +15,7 @@ use super::suite::{SUITES, Suite, find_suites};
 use super::table;
 use crate::command_line::BenchOptions;
 use crate::machine::Machine;
-use crate::progress::{in_words, say};
+use crate::progress::say;
 use crate::run_error::RunError;
 
 /// What was measured and where it was written.
@@ -128,7 +128,7 @@ fn measure_suite(suite: &Suite, options: &BenchOptions, inputs: &Inputs) -> Resu
 }
 
 fn in_one_line(result: &WorkloadResult) -> String {
-    let mut line = format!("{}: ours {}", result.name, in_words(result.ours.median_s));
+    let mut line = format!("{}: ours {}", result.name, table::duration(result.ours.median_s));
     for peer in &result.peers {
         line.push_str(&match &peer.ratio {
             Some(ratio) => format!(", {} {:.2} times that", peer.library, ratio.of_medians),

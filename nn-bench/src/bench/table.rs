@@ -93,8 +93,7 @@ fn notes(suite: &SuiteResult) -> Vec<String> {
             machine.processor, machine.cores, machine.memory, machine.system
         ),
         format!(
-            "{} rounds in which the sides take turns, {} threads each; peer / ours is of medians, in brackets the range \
-             over rounds",
+            X,
             suite.rounds, suite.threads
         ),
         format!(
@@ -121,7 +120,7 @@ fn notes(suite: &SuiteResult) -> Vec<String> {
 }
 
 /// Three significant digits with a unit.
-fn duration(seconds: f64) -> String {
+pub(super) fn duration(seconds: f64) -> String {
     let (value, unit) = match seconds {
         s if s < 1e-3 => (s * 1e6, "µs"),
         s if s < 1.0 => (s * 1e3, "ms"),

@@ -77,20 +77,17 @@ impl Target {
     ) {
         let first = rows.start;
         with_registers(|registers| {
-            let mut result = [0f32; STRIP];
             for row in rows {
                 for column in columns.clone().step_by(STRIP) {
                     let len = STRIP.min(columns.end - column);
-                    // SAFETY: the strip lies inside the rectangle, which nobody else touches (the caller's promise).
-                    let old = unsafe { std::slice::from_raw_parts_mut(self.pointer(row, column), len) };
                     let acc = if acc.is_empty() {
                         acc
                     } else {
                         &acc[(row - first) * acc_stride + column - columns.start..][..len]
                     };
-                    let strip = Strip { row, column, columns: self.columns, old, acc };
-                    program.run(strip, registers, &mut result[..len]);
-                    old.copy_from_slice(&result[..len]);
+                    // SAFETY: the strip lies inside the rectangle, which nobody else touches (the caller's promise).
+                    let out = unsafe { std::slice::from_raw_parts_mut(self.pointer(row, column), len) };
+                    program.run(Strip { row, column, columns: self.columns, acc }, registers, out);
                 }
             }
         });

@@ -72,7 +72,6 @@ pub(super) struct Strip<'a> {
     pub column: usize,
     /// Columns of the whole grid: draws are numbered by row · columns + column.
     pub columns: usize,
-    pub old: &'a [f32],
     pub acc: &'a [f32],
 }
 
@@ -137,7 +136,7 @@ impl<'a> Program<'a> {
         Operand::Register(target)
     }
 
-    /// Evaluates the formula for one strip of at most [`STRIP`] elements into `out`.
+    /// Evaluates the formula for one strip of at most [`STRIP`] elements into `out`, which holds the old values.
     pub(super) fn run(&self, strip: Strip<'_>, registers: &mut Registers, out: &mut [f32]) {
         match simd() {
             // SAFETY: the processor has AVX2 and FMA.
@@ -159,40 +158,53 @@ impl<'a> Program<'a> {
         while registers.0.len() < self.registers {
             registers.0.push(vec![0.0; STRIP]);
         }
-        for step in &self.steps {
+        let Some((last, steps)) = self.steps.split_last() else {
+            match self.resolve(self.result, &strip, None, usize::MAX, &registers.0, len) {
+                Value::Slice(slice) => out.copy_from_slice(slice),
+                Value::Number(number) => out.fill(number),
+                Value::Target => {}
+            }
+            return;
+        };
+        for step in steps {
             // The target leaves the file while its step runs: an operand that names it is read in place.
             let mut target = std::mem::take(&mut registers.0[step.target]);
-            let values = &mut target[..len];
-            let resolve = |operand| self.resolve(operand, &strip, step.target, &registers.0, len);
-            match step.work {
-                Work::Unary(function, inner) => unary(function, resolve(inner), values),
-                Work::Binary(function, left, right) => {
-                    binary(function, resolve(left), resolve(right), values)
-                }
-                Work::Load(at) => load(&self.inputs[at], &strip, values),
-                Work::Position(group) => index(values, strip.column, |column| column % group),
-                Work::Group(group) => index(values, strip.column, |column| column / group),
-                Work::Uniform(key) => {
-                    vector::uniform(values, key.words(), (strip.row * strip.columns + strip.column) as u64);
-                }
-                Work::Normal(key) => {
-                    vector::normal(values, key.words(), (strip.row * strip.columns + strip.column) as u64);
-                }
-            }
+            let resolve = |operand| self.resolve(operand, &strip, Some(out), step.target, &registers.0, len);
+            self.step(&step.work, &strip, resolve, &mut target[..len]);
             registers.0[step.target] = target;
         }
-        match self.resolve(self.result, &strip, usize::MAX, &registers.0, len) {
-            Value::Slice(slice) => out.copy_from_slice(slice),
-            Value::Number(number) => out.fill(number),
-            Value::Target => {}
+        // The last step writes where the result belongs, and reads old values in place.
+        let resolve = |operand| self.resolve(operand, &strip, None, usize::MAX, &registers.0, len);
+        self.step(&last.work, &strip, resolve, out);
+    }
+
+    #[inline(always)]
+    fn step<'b>(
+        &self,
+        work: &Work,
+        strip: &Strip<'_>,
+        resolve: impl Fn(Operand) -> Value<'b>,
+        values: &mut [f32],
+    ) {
+        let first = (strip.row * strip.columns + strip.column) as u64;
+        match *work {
+            Work::Unary(function, inner) => unary(function, resolve(inner), values),
+            Work::Binary(function, left, right) => binary(function, resolve(left), resolve(right), values),
+            Work::Load(at) => load(&self.inputs[at], strip, values),
+            Work::Position(group) => index(values, strip.column, |column| column % group),
+            Work::Group(group) => index(values, strip.column, |column| column / group),
+            Work::Uniform(key) => vector::uniform(values, key.words(), first),
+            Work::Normal(key) => vector::normal(values, key.words(), first),
         }
     }
 
+    /// What an operand stands for in a step that writes register `target`, old values being in place without `old`.
     #[inline(always)]
     fn resolve<'b>(
         &'b self,
         operand: Operand,
         strip: &Strip<'b>,
+        old: Option<&'b [f32]>,
         target: usize,
         registers: &'b [Vec<f32>],
         len: usize,
@@ -201,7 +213,7 @@ impl<'a> Program<'a> {
             Operand::Register(register) if register == target => Value::Target,
             Operand::Register(register) => Value::Slice(&registers[register][..len]),
             Operand::Number(number) => Value::Number(number),
-            Operand::Old => Value::Slice(&strip.old[..len]),
+            Operand::Old => old.map_or(Value::Target, Value::Slice),
             Operand::Acc => Value::Slice(&strip.acc[..len]),
             Operand::Input(at) => {
                 let row = self.inputs[at].row(strip.row);
@@ -221,7 +233,7 @@ fn release(operand: Operand, free: &mut Vec<usize>) {
 /// What an operand stands for while its step runs.
 #[derive(Clone, Copy)]
 enum Value<'b> {
-    /// The register that is being written.
+    /// What the memory that is being written holds.
     Target,
     Slice(&'b [f32]),
     Number(f32),

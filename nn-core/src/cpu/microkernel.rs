@@ -1,11 +1,11 @@
 //! The innermost loops of the matrix product: a tile of sums held in registers.
 //!
-//! A tile is [`TILE_ROWS`] × [`PANEL`] sums. On AVX2 that is 6 × 2 registers of sums, 2 of B and one broadcast
-//! value of A: 15 of the 16 registers, and 12 independent chains, enough to keep two FMA units of latency 4 busy.
-//! Each step of `k` costs 12 FMAs (6 cycles) against 8 loads, so the loads never limit it.
+//! A tile is [`TILE_ROWS`] × [`PANEL`] sums. On AVX2 that is 6 × 2 registers of sums, 2 of B and one
+//! broadcast value of A: 15 of the 16 registers, and 12 independent chains, enough to keep two FMA units of
+//! latency 4 busy. Each step of `k` costs 12 FMAs (6 cycles) against 8 loads, so the loads never limit it.
 //!
-//! Every sum is one chain of fused multiply-adds in ascending `k`; a tile that continues earlier blocks of `k`
-//! starts from the sums stored so far. That makes the bits of a product independent of how it was cut.
+//! Every sum is one chain of fused multiply-adds in ascending `k`; a tile that continues earlier blocks of
+//! `k` starts from the sums stored so far. That makes the bits of a product independent of how it was cut.
 
 /// Rows of a tile of sums.
 pub(crate) const TILE_ROWS: usize = 6;
@@ -42,19 +42,20 @@ pub(crate) struct LeftTile {
     pub col_stride: usize,
 }
 
-/// One multiply-add of the portable kernels. Fused where the target has the instruction; elsewhere a library call
-/// per element would cost more than the last bit is worth.
+/// One multiply-add of the portable kernels. Fused where the target has the instruction; elsewhere a library
+/// call per element would cost more than the last bit is worth.
 #[inline(always)]
 pub(crate) fn multiply_add(a: f32, b: f32, sum: f32) -> f32 {
     if cfg!(any(target_feature = "fma", target_arch = "aarch64")) { a.mul_add(b, sum) } else { a * b + sum }
 }
 
-/// Adds `depth` steps of A·B to the tile `rows` × `cols` at `sums` (row stride `stride`); `carry` says that the tile
-/// continues the sums stored there, otherwise they start from zero.
+/// Adds `depth` steps of A·B to the tile `rows` × `cols` at `sums` (row stride `stride`); `carry` says that
+/// the tile continues the sums stored there, otherwise they start from zero.
 ///
 /// # Safety
-/// `left` is readable for `rows` × `depth` elements, `panel` for `depth * PANEL`; `sums` is readable and writable
-/// for `rows` rows of 16 columns, or of 8 where `cols <= 8`; `1 <= rows <= TILE_ROWS`; the CPU has `simd`.
+/// `left` is readable for `rows` × `depth` elements, `panel` for `depth * PANEL`; `sums` is readable and
+/// writable for `rows` rows of 16 columns, or of 8 where `cols <= 8`; `1 <= rows <= TILE_ROWS`; the CPU has
+/// `simd`.
 #[inline]
 pub(crate) unsafe fn tile(
     simd: Simd,
@@ -200,8 +201,8 @@ mod x86 {
         sum: &mut [[__m256; V]; R],
     ) {
         for _ in 0..depth {
-            // SAFETY: step k reads R elements of column k of A and 8·V of row k of B, within the caller's promise;
-            // the pointers are moved one step past the end at most, by wrapping arithmetic.
+            // SAFETY: step k reads R elements of column k of A and 8·V of row k of B, within the caller's
+            // promise; the pointers are moved one step past the end at most, by wrapping arithmetic.
             unsafe {
                 let mut row = [_mm256_setzero_ps(); V];
                 for v in 0..V {

@@ -1,10 +1,11 @@
 //! Copies of operands in the order in which the kernels read them.
 //!
 //! * B becomes panels of [`PANEL`] columns, each row of a panel one cache line; missing columns are zero.
-//! * A becomes groups of [`TILE_ROWS`] rows, interleaved by column, for the dense kernel, or plain contiguous rows
-//!   for the sparse one; missing rows of a group are zero.
+//! * A becomes groups of [`TILE_ROWS`] rows, interleaved by column, for the dense kernel, or plain contiguous
+//!   rows for the sparse one; missing rows of a group are zero.
 //!
-//! The scale of a term is folded into A, here and nowhere else, so that every path multiplies the same values.
+//! The scale of a term is folded into A, here and nowhere else, so that every path multiplies the same
+//! values.
 
 use super::microkernel::{PANEL, Simd, TILE_ROWS};
 
@@ -159,8 +160,8 @@ pub(crate) fn contiguous_a(
 }
 
 /// `out[j * out_stride + i] = scale * data[i * i_stride + j * j_stride]` for `i` below `i_count`, `j` below
-/// `j_count`; `i_count <= out_stride`. May write anything to `out[j * out_stride + i]` for `i_count <= i < 8` of rows
-/// that are written later or lie beyond the last.
+/// `j_count`; `i_count <= out_stride`. May write anything to `out[j * out_stride + i]` for `i_count <= i < 8`
+/// of rows that are written later or lie beyond the last.
 fn transpose(
     simd: Simd,
     data: &[f32],
@@ -217,10 +218,11 @@ mod x86 {
     ) {
         let factor = _mm256_set1_ps(scale);
         for j in 0..j_count {
-            // A short row is copied as one vector where both sides have room; what it writes beyond the row is
-            // overwritten by the next row or lies beyond the last.
+            // A short row is copied as one vector where both sides have room; what it writes beyond the row
+            // is overwritten by the next row or lies beyond the last.
             let room = j * j_stride + 8 <= data.len() && j * out_stride + 8 <= out.len();
-            // SAFETY: vectors are used only where 8 floats lie within the slices, else single elements of the row.
+            // SAFETY: vectors are used only where 8 floats lie within the slices, else single elements of the
+            // row.
             unsafe {
                 let from = data.as_ptr().add(j * j_stride);
                 let to = out.as_mut_ptr().add(j * out_stride);
@@ -258,16 +260,16 @@ mod x86 {
             let width = 8.min(i_count - i0);
             let mut j0 = 0;
             while j0 + 8 <= j_count {
-                // Squares narrower than 8 are stored whole where the surplus lands on padding or on rows still to
-                // come.
+                // Squares narrower than 8 are stored whole where the surplus lands on padding or on rows
+                // still to come.
                 let narrow = width < 8;
                 let room = (j0 + 7) * out_stride + i0 + 8 <= out.len();
                 let padded = i0 + 8 <= out_stride || (i_count < 8 && i_count == out_stride);
                 if narrow && !(room && padded) {
                     break;
                 }
-                // SAFETY: `width` rows of 8 floats lie within `data`, 8 rows of 8 within `out` as just checked
-                // (a full width lies within the rectangle that the caller vouches for).
+                // SAFETY: `width` rows of 8 floats lie within `data`, 8 rows of 8 within `out` as just
+                // checked (a full width lies within the rectangle that the caller vouches for).
                 unsafe {
                     let from = data.as_ptr().add(i0 * i_stride + j0);
                     let mut square = [_mm256_setzero_ps(); 8];

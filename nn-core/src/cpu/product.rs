@@ -1,9 +1,9 @@
 //! Sums of matrix products with a fused finish, on several cores.
 //!
-//! The m × n sums are cut into blocks; workers take blocks from a counter until none is left, and finish each block
-//! while it is still in their second-level cache. Within a block, for each term and each stretch of [`DEPTH`] steps
-//! of `k`, packed panels of B meet the rows of A in the dense kernel ([`super::microkernel`]) or, where A is mostly
-//! zeros, in the sparse one ([`super::sparse`]).
+//! The m × n sums are cut into blocks; workers take blocks from a counter until none is left, and finish each
+//! block while it is still in their second-level cache. Within a block, for each term and each stretch of
+//! [`DEPTH`] steps of `k`, packed panels of B meet the rows of A in the dense kernel ([`super::microkernel`])
+//! or, where A is mostly zeros, in the sparse one ([`super::sparse`]).
 //!
 //! Every sum is one chain of fused multiply-adds, term after term, in ascending `k`, whatever the blocks, the
 //! kernel and the number of threads. So the bits of a product do not depend on them.
@@ -64,8 +64,8 @@ pub(crate) struct Block<'a> {
     pub stride: usize,
 }
 
-/// Computes the m × n sums of all terms and calls `finish` once for each of disjoint blocks that cover them, from
-/// several threads of the current pool. Without terms, or with `k` of 0, the sums are 0.
+/// Computes the m × n sums of all terms and calls `finish` once for each of disjoint blocks that cover them,
+/// from several threads of the current pool. Without terms, or with `k` of 0, the sums are 0.
 ///
 /// # Panics
 /// Where an operand is smaller than its term says.
@@ -228,8 +228,8 @@ impl Plan<'_> {
                 let col0 = group * PACK_PANELS * PANEL;
                 let cols = (PACK_PANELS * PANEL).min(self.n - col0);
                 let start = packed_b_len(before, self.n) + packed_b_len(depth, col0);
-                // SAFETY: the panels of different stretches and groups are disjoint and lie within `out`, which
-                // has room for the packed B of all terms and is borrowed for this whole call.
+                // SAFETY: the panels of different stretches and groups are disjoint and lie within `out`,
+                // which has room for the packed B of all terms and is borrowed for this whole call.
                 let out = unsafe { std::slice::from_raw_parts_mut(out.at(start), packed_b_len(depth, cols)) };
                 pack_b(self.simd, &term.b, k0, depth, col0, cols, out);
             }
@@ -268,17 +268,13 @@ impl Plan<'_> {
         let (row0, rows) = part(self.m, TILE_ROWS, number / self.grid.across, self.grid.down);
         let (col0, cols) = part(self.n, PANEL, number % self.grid.across, self.grid.across);
         let wide = cols.next_multiple_of(PANEL);
+        // A pointer, since the rows of blocks beside each other interleave: slices of them would overlap.
         let (acc, stride) = match self.sink {
-            Sink::Store(out, stride) if wide == cols => {
-                let start = out.at(row0 * stride + col0);
-                // SAFETY: blocks are disjoint rectangles of the output; the slice spans this block's rows and is
-                // written only within its columns, while no other worker makes use of those elements.
-                (unsafe { std::slice::from_raw_parts_mut(start, (rows - 1) * stride + cols) }, stride)
-            }
+            Sink::Store(out, stride) if wide == cols => (out.at(row0 * stride + col0), stride),
             _ => {
                 // An odd number of lines per row spreads the rows over all sets of the caches.
                 let stride = ((wide / PANEL) | 1) * PANEL;
-                (sums.floats(rows * stride), stride)
+                (sums.floats(rows * stride).as_mut_ptr(), stride)
             }
         };
         let mut started = false;
@@ -295,16 +291,20 @@ impl Plan<'_> {
                 });
                 if sparse {
                     if !started {
-                        clear(acc, rows, wide, stride);
+                        // SAFETY: this block's own rows of sums, as chosen above.
+                        unsafe { clear(acc, rows, wide, stride) };
                     }
                     let mut right = match shared {
                         Some(packed) => Right::Packed(packed),
                         None => Right::Unpacked(&term.b, col0, packed_b),
                     };
-                    sparse::block(
-                        self.simd, &term.a, term.scale, row0, rows, k0, depth, &mut right, cols, acc, stride,
-                        lists,
-                    );
+                    // SAFETY: this block's own rows of sums, as chosen above, of `wide` floats each.
+                    unsafe {
+                        sparse::block(
+                            self.simd, &term.a, term.scale, row0, rows, k0, depth, &mut right, cols, acc,
+                            stride, lists,
+                        );
+                    }
                 } else {
                     let packed = match shared {
                         Some(packed) => packed,
@@ -314,26 +314,32 @@ impl Plan<'_> {
                             own
                         }
                     };
-                    dense(
-                        self.simd, term, row0, rows, k0, depth, packed, cols, acc, stride, started, packed_a,
-                    );
+                    // SAFETY: as above; the operands were checked.
+                    unsafe {
+                        dense(
+                            self.simd, term, row0, rows, k0, depth, packed, cols, acc, stride, started,
+                            packed_a,
+                        );
+                    }
                 }
                 started = true;
             }
             before += term.k;
         }
         if !started {
-            clear(acc, rows, wide, stride);
+            // SAFETY: as above.
+            unsafe { clear(acc, rows, wide, stride) };
         }
         match self.sink {
-            Sink::Finish(finish) => finish(Block { row0, rows, col0, cols, acc, stride }),
+            Sink::Finish(finish) => {
+                let acc = sums.floats(rows * stride);
+                finish(Block { row0, rows, col0, cols, acc, stride });
+            }
             Sink::Store(out, out_stride) if wide != cols => {
                 for r in 0..rows {
-                    // SAFETY: row r of this block's own rectangle of the output.
-                    let to = unsafe {
-                        std::slice::from_raw_parts_mut(out.at((row0 + r) * out_stride + col0), cols)
-                    };
-                    to.copy_from_slice(&acc[r * stride..][..cols]);
+                    let to = out.at((row0 + r) * out_stride + col0);
+                    // SAFETY: row r of this block's sums in scratch, and of its own rectangle of the output.
+                    unsafe { std::ptr::copy_nonoverlapping(acc.add(r * stride), to, cols) };
                 }
             }
             Sink::Store(..) => {}
@@ -347,14 +353,22 @@ fn even(k: usize, length: usize) -> usize {
 }
 
 /// Sets the sums of a block to zero.
-fn clear(acc: &mut [f32], rows: usize, cols: usize, stride: usize) {
+///
+/// # Safety
+/// `acc` is writable for `rows` rows of `cols` floats, `stride` apart.
+unsafe fn clear(acc: *mut f32, rows: usize, cols: usize, stride: usize) {
     for r in 0..rows {
-        acc[r * stride..][..cols].fill(0.0);
+        // SAFETY: passed on from the caller; zero bytes are the number 0.
+        unsafe { acc.add(r * stride).write_bytes(0, cols) };
     }
 }
 
 /// Adds one stretch of a term to a block by the dense kernel; `carry` says that sums are there already.
-fn dense(
+///
+/// # Safety
+/// `acc` is readable and writable for `rows` rows, `stride` apart, of a whole number of panels that hold
+/// `cols` columns; A holds `row0 + rows` rows and `k0 + depth` columns.
+unsafe fn dense(
     simd: Simd,
     term: &Term,
     row0: usize,
@@ -363,7 +377,7 @@ fn dense(
     depth: usize,
     packed: &[f32],
     cols: usize,
-    acc: &mut [f32],
+    acc: *mut f32,
     stride: usize,
     carry: bool,
     packed_a: &mut Scratch,
@@ -379,15 +393,15 @@ fn dense(
         pack_a(simd, &term.a, term.scale, row0, rows, k0, depth, copy);
         (copy.as_ptr(), 1, TILE_ROWS, TILE_ROWS * depth)
     };
-    assert!(packed.len() >= panels * depth * PANEL && acc.len() >= (rows - 1) * stride + panels * PANEL);
+    assert!(packed.len() >= panels * depth * PANEL);
     for p in 0..panels {
         let panel = packed[p * depth * PANEL..].as_ptr();
         for (group, first) in (0..rows).step_by(TILE_ROWS).enumerate() {
             let left = LeftTile { start: start.wrapping_add(group * group_stride), row_stride, col_stride };
-            // SAFETY: the operand was checked to hold all rows of the product (or the copy was made for these rows
-            // and this depth), the panel holds `depth` rows, and `acc` was asserted to hold all panels of all rows.
+            // SAFETY: A holds these rows and columns (or the copy was made for them), the panel holds `depth`
+            // rows, and the caller vouches for all panels of all rows of `acc`.
             unsafe {
-                let sums = acc.as_mut_ptr().add(first * stride + p * PANEL);
+                let sums = acc.add(first * stride + p * PANEL);
                 let here = TILE_ROWS.min(rows - first);
                 microkernel::tile(simd, here, cols - p * PANEL, depth, left, panel, sums, stride, carry);
             }

@@ -61,7 +61,7 @@ fn evaluate_row(program: &Program<'_>, row: usize, values: &mut [f32]) {
     let columns = values.len();
     with_registers(|registers| {
         for (at, out) in values.chunks_mut(STRIP).enumerate() {
-            program.run(Strip { row, column: at * STRIP, columns, old: &[], acc: &[] }, registers, out);
+            program.run(Strip { row, column: at * STRIP, columns, acc: &[] }, registers, out);
         }
     });
 }
@@ -79,7 +79,7 @@ fn over_rows(
     let values = &mut values[..columns.len()];
     with_registers(|registers| {
         for row in 0..grid[0] {
-            let strip = Strip { row, column: columns.start, columns: grid[1], old: &[], acc: &[] };
+            let strip = Strip { row, column: columns.start, columns: grid[1], acc: &[] };
             program.run(strip, registers, values);
             match reduction {
                 Reduction::Sum => sums.iter_mut().zip(&*values).for_each(|(sum, v)| *sum += f64::from(*v)),

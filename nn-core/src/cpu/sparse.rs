@@ -1,13 +1,14 @@
 //! The product for a left side that is mostly zeros, such as binary states and pixels.
 //!
 //! For every row of A the columns that are not zero are listed with their values. Then a strip of up to
-//! [`MAX_PANELS`] panels of B (96 columns) is walked: the 12 vectors of sums of one row stay in registers while each
-//! listed column adds its multiple of a row of B. Every FMA reads its B from memory, so the strip is cut in `k` to
-//! [`STRIP`] floats, which stay in the first-level cache for all rows of A.
+//! [`MAX_PANELS`] panels of B (96 columns) is walked: the 12 vectors of sums of one row stay in registers
+//! while each listed column adds its multiple of a row of B. Every FMA reads its B from memory, so the strip
+//! is cut in `k` to [`STRIP`] floats, which stay in the first-level cache for all rows of A.
 //!
-//! A sum is the same chain of fused multiply-adds as in the dense kernel without the steps that add zero times
-//! something; the bits are equal. The exceptions: zero times an infinity or a NaN of B, which the dense kernel turns
-//! into NaN, is not noticed here, and a sum that consists of zeros only may differ in the sign of that zero.
+//! A sum is the same chain of fused multiply-adds as in the dense kernel without the steps that add zero
+//! times something; the bits are equal. The exceptions: zero times an infinity or a NaN of B, which the dense
+//! kernel turns into NaN, is not noticed here, and a sum that consists of zeros only may differ in the sign
+//! of that zero.
 
 use super::microkernel::{PANEL, Simd, multiply_add};
 use super::pack::{Operand, Scratch, contiguous_a, pack_b, packed_b_len};
@@ -17,8 +18,8 @@ const MAX_PANELS: usize = 6;
 /// Floats of a strip of B: 28 KiB of a first-level cache of 32 KiB; sums and lists stream through the rest.
 const STRIP: usize = 7 * 1024;
 
-/// A left side is listed when no more than this share of it is not zero, given many columns. Making the lists costs
-/// the same for any number of columns, so that [`LISTING`] / columns are taken off.
+/// A left side is listed when no more than this share of it is not zero, given many columns. Making the lists
+/// costs the same for any number of columns, so that [`LISTING`] / columns are taken off.
 const MAX_DENSITY: f64 = 0.6;
 const LISTING: f64 = 8.0;
 /// Fewer columns than this leave too few independent sums per row for the listed columns to pay.
@@ -97,9 +98,13 @@ pub(crate) enum Right<'a> {
     Unpacked(&'a Operand<'a>, usize, &'a mut Scratch),
 }
 
-/// Adds A·B for `rows` × `cols` sums over `depth` steps of `k` to `sums`, whose rows hold `stride` floats, a whole
-/// number of panels at least.
-pub(crate) fn block(
+/// Adds A·B for `rows` × `cols` sums over `depth` steps of `k` to `sums`, whose rows hold `stride` floats, a
+/// whole number of panels at least.
+///
+/// # Safety
+/// `sums` is readable and writable for `rows` rows, `stride` apart, of a whole number of panels that hold
+/// `cols` columns; the CPU has `simd`.
+pub(crate) unsafe fn block(
     simd: Simd,
     a: &Operand,
     scale: f32,
@@ -109,7 +114,7 @@ pub(crate) fn block(
     depth: usize,
     right: &mut Right,
     cols: usize,
-    sums: &mut [f32],
+    sums: *mut f32,
     stride: usize,
     lists: &mut Lists,
 ) {
@@ -118,7 +123,6 @@ pub(crate) fn block(
     let pieces = depth.div_ceil(strip_depth(panels.div_ceil(strips)));
     let piece = depth.div_ceil(pieces);
     list(simd, a, scale, row0, rows, k0, depth, piece, lists);
-    assert!(stride >= panels * PANEL && sums.len() >= rows.saturating_sub(1) * stride + panels * PANEL);
     for strip in 0..strips {
         // As even as possible.
         let (first, end) = (panels * strip / strips, panels * (strip + 1) / strips);
@@ -135,9 +139,8 @@ pub(crate) fn block(
             };
             assert!(b.len() >= (end - first - 1) * panel_stride + here * PANEL);
             let (starts, ends) = (&lists.starts[s * rows..][..rows], &lists.ends[s * rows..][..rows]);
-            let sums = &mut sums[first * PANEL..];
-            // SAFETY: the offsets of piece s are multiples of PANEL below `here * PANEL`, so that each panel is read
-            // within `b`; row r of `sums` holds the panels of this strip. Both were asserted above.
+            // SAFETY: the offsets of piece s are multiples of PANEL below `here * PANEL`, so that each panel
+            // is read within `b`, as asserted above; the caller vouches for the panels of each row of `sums`.
             unsafe {
                 strip_rows(
                     simd,
@@ -147,7 +150,7 @@ pub(crate) fn block(
                     ends,
                     b.as_ptr(),
                     panel_stride,
-                    sums.as_mut_ptr(),
+                    sums.add(first * PANEL),
                     stride,
                 );
             }
@@ -169,7 +172,8 @@ fn list(
 ) {
     let Lists { offsets, values, starts, ends, contiguous } = lists;
     let pieces = depth.div_ceil(piece);
-    // Every piece has room for all its elements; vector stores write up to 8 entries beyond the last that counts.
+    // Every piece has room for all its elements; vector stores write up to 8 entries beyond the last that
+    // counts.
     let room = rows * piece;
     if offsets.len() < pieces * room + 8 {
         offsets.resize(pieces * room + 8, 0);
@@ -216,9 +220,9 @@ fn append(part: &[f32], offsets: &mut [u32], values: &mut [f32], mut length: usi
 /// are `starts` and `ends`.
 ///
 /// # Safety
-/// Each offset listed between these starts and ends, plus `p * panel_stride` for every panel, is the
-/// start of 16 readable floats of `b`; the rows of `sums`, `stride` apart, are valid for `panels * PANEL` floats;
-/// the CPU has `simd`; `1 <= panels <= MAX_PANELS`.
+/// Each offset listed between these starts and ends, plus `p * panel_stride` for every panel, is the start of
+/// 16 readable floats of `b`; the rows of `sums`, `stride` apart, are valid for `panels * PANEL` floats; the
+/// CPU has `simd`; `1 <= panels <= MAX_PANELS`.
 unsafe fn strip_rows(
     simd: Simd,
     panels: usize,
@@ -299,8 +303,8 @@ mod x86 {
         let whole = part.len() / 8 * 8;
         let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
         for k in (0..whole).step_by(8) {
-            // SAFETY: 8 values are read below `whole`; 8 entries are written at `length`, which is at most the
-            // starting length plus `k`, so they fit as the caller vouches.
+            // SAFETY: 8 values are read below `whole`; 8 entries are written at `length`, which is at most
+            // the starting length plus `k`, so they fit as the caller vouches.
             unsafe {
                 let eight = _mm256_loadu_ps(part.as_ptr().add(k));
                 let set =

@@ -1,8 +1,9 @@
 //! Elementary functions over slices of `f32`.
 //!
-//! Each function is a branch-free formula of one element, a [`Formula`], inlined into a loop that the compiler turns
-//! into vector instructions: once for AVX2 with fused multiply-add, once for any CPU. The two may differ in the last
-//! bit. The polynomials are minimax fits (relative error of the result below 2e-8) on the reduced ranges.
+//! Each function is a branch-free formula of one element, a [`Formula`], inlined into a loop that the
+//! compiler turns into vector instructions: once for AVX2 with fused multiply-add, once for any CPU. The two
+//! may differ in the last bit. The polynomials are minimax fits (relative error of the result below 2e-8) on
+//! the reduced ranges.
 //!
 //! NaN gives NaN. Results below the smallest normal number are denormal, not flushed.
 
@@ -192,7 +193,8 @@ pub(crate) struct Softplus;
 impl Formula for Softplus {
     #[inline(always)]
     fn at<const FUSED: bool>(x: f32) -> f32 {
-        // ln(1 + t) with 1 + t = 1 + f or 2·(1 + f): f is exact or nearly so, whereas 1 + t would lose a small t.
+        // ln(1 + t) with 1 + t = 1 + f or 2·(1 + f): f is exact or nearly so, whereas 1 + t would lose a
+        // small t.
         let t = exp::<FUSED>(-x.abs());
         let upper = t > 0.414;
         let f = if upper { 0.5 * (t - 1.0) } else { t };

@@ -108,7 +108,8 @@ impl ParallelTempering {
             input.product(states.dot(&rbm.weights), ACC);
         }
         for (at, (point, side)) in [(0, 0), (0, 1), (1, 0), (1, 1)].into_iter().enumerate() {
-            let (point, out) = (self.points[lower + point].distribution(&rbm.weights), &mut self.energies[at]);
+            let (point, out) =
+                (self.points[lower + point].distribution(&rbm.weights), &mut self.energies[at]);
             if known {
                 point.free_energy_of_input(sides[side], &self.inputs[side], out);
             } else {

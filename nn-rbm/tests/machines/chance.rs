@@ -1,8 +1,36 @@
 //! Exact draws, histograms, and how far chance alone moves them.
 
+use super::{Machine, Part};
 use ndarray::Array2;
-use nn_core::{Device, Key, Tensor};
+use nn_core::{Device, Key, Parameters, Tensor};
 use nn_rbm::{Boltzmann, LogSumExp, Rbm, partition::all_states, units::Units};
+
+/// Chains of a test of drift.
+pub const CHAINS: usize = 20_000;
+
+/// How many chains of a machine to move: fewer where hidden units are rectified, whose draws take long.
+pub fn chains(machine: &Machine) -> usize {
+    if machine.hidden.iter().any(|part| matches!(part, Part::Rectified(_))) { CHAINS / 5 } else { CHAINS }
+}
+
+/// Asserts that these chains are distributed like that, up to chance.
+pub fn still(name: &str, exact: &Exact, chains: &Tensor) {
+    let (found, floor) = (exact.total_variation(chains), exact.floor(chains.rows()));
+    println!("{name}: {found:.4} of {floor:.4}");
+    assert!(found < floor, "{name}: total variation {found}, chance alone stays under {floor}");
+}
+
+/// Sets the tensor of this name.
+pub fn set(parameters: &mut (impl Parameters + ?Sized), wanted: &str, value: &Tensor) {
+    let mut found = false;
+    parameters.visit_mut(&mut |name, tensor| {
+        if name == wanted {
+            tensor.assign(value);
+            found = true;
+        }
+    });
+    assert!(found, "no {wanted}");
+}
 
 /// A distribution over the states of a discrete layer.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Random draws over slices of `f32`: element i of a draw depends on its key and on i alone.
 //!
-//! Counters are computed side by side, 32 at a time, into a buffer of the first-level cache, and their words turned
-//! into numbers from there; both loops are vector instructions on AVX2.
+//! Counters are computed side by side, 32 at a time, into a buffer of the first-level cache, and their words
+//! turned into numbers from there; both loops are vector instructions on AVX2.
 
 use super::{NATIVE, ROOT_HALF, ROUND, Simd, log_sum, polynomial, simd};
 use crate::threefry;
@@ -36,7 +36,8 @@ pub(crate) fn uniform(to: &mut [f32], key: [u32; 2], first: u64) {
     }
 }
 
-/// Fills `to[q]` with element `first + q` of the standard normal draw of `key`, by the formula of Box and Muller.
+/// Fills `to[q]` with element `first + q` of the standard normal draw of `key`, by the formula of Box and
+/// Muller.
 ///
 /// Element i uses both words of the block with counter i, whose top bit is set.
 pub(crate) fn normal(to: &mut [f32], key: [u32; 2], first: u64) {
@@ -50,7 +51,8 @@ pub(crate) fn normal(to: &mut [f32], key: [u32; 2], first: u64) {
     }
 }
 
-/// The first and second words of at least `count` consecutive counters from `counter`, whose top bit is `flag`.
+/// The first and second words of at least `count` consecutive counters from `counter`, whose top bit is
+/// `flag`.
 fn words(
     simd: Simd,
     key: [u32; 2],
