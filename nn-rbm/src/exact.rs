@@ -4,16 +4,13 @@ use crate::{
     Rbm,
     partition::{all_states, log_partition},
 };
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use nn_core::{Error, Tensor};
 
 /// Most visible states that a distribution is kept for.
 const LARGEST_VISIBLE: u64 = 1 << 12;
 /// Most hidden states that a sweep passes through.
 const LARGEST_HIDDEN: u64 = 1 << 22;
-/// Hidden states that are handled at once.
-const CHUNK: usize = 1 << 10;
-
 /// What enumeration tells of a machine on some data.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ExactStatistics {
@@ -83,34 +80,31 @@ impl Propagation {
 
     /// One Gibbs sweep: h ~ p(h|v), v ~ p(v|h).
     ///
+    /// Given the other layer the units of a layer are independent, so that the probability of a state is that of its
+    /// lower half times that of its upper half: the sums over all pairs of states become products of small matrices.
+    ///
     /// # Errors
     /// If the device failed.
     pub fn sweep(&mut self, rbm: &Rbm) -> Result<(), Error> {
         let doubles = Doubles::of(rbm)?;
-        // Σ_v over visible states needs log p(h|v) = h·x(v) − Σ softplus(x(v)), x being the input of the hidden units.
+        let (units, low) = (doubles.hidden.len(), doubles.hidden.len() / 2);
+        // q[upper half of h, lower half of h] = Σ_v p(v)·p(upper|v)·p(lower|v)
         let inputs = self.states.dot(&doubles.weights) + &doubles.hidden;
-        let norms = inputs.mapv(softplus).sum_axis(Axis(1));
-        let count = 1usize << doubles.hidden.len();
-        let mut next = Array1::zeros(self.states.nrows());
-        for first in (0..count).step_by(CHUNK) {
-            let hidden = bits(first, CHUNK.min(count - first), doubles.hidden.len());
-            // p(h) = Σ_v p(v)·p(h|v), for a chunk of h
-            let mut given = inputs.dot(&hidden.t());
-            given
-                .axis_iter_mut(Axis(0))
-                .zip(&norms)
-                .for_each(|(mut row, norm)| row.mapv_inplace(|e| (e - norm).exp()));
-            let weights = self.probabilities.dot(&given);
-            // p(v') += Σ_h p(h)·p(v'|h)
-            let down = hidden.dot(&doubles.weights.t()) + &doubles.visible;
-            let norms = down.mapv(softplus).sum_axis(Axis(1));
-            let mut given = down.dot(&self.states.t());
-            for ((mut row, norm), weight) in given.axis_iter_mut(Axis(0)).zip(&norms).zip(&weights) {
-                row.mapv_inplace(|e| weight * (e - norm).exp());
-            }
-            next += &given.sum_axis(Axis(0));
+        let (lower, upper) = inputs.view().split_at(Axis(1), low);
+        let weighted = state_probabilities(upper) * &self.probabilities.view().insert_axis(Axis(1));
+        let hidden = weighted.t().dot(&state_probabilities(lower));
+        // p[upper half of v', lower half of v'] = Σ_h q(h)·p(upper|h)·p(lower|h), for all h of one upper half at once
+        let low_visible = doubles.visible.len() / 2;
+        let high_visible = doubles.visible.len() - low_visible;
+        let mut next = Array2::zeros((1 << high_visible, 1 << low_visible));
+        for (upper, weights) in hidden.rows().into_iter().enumerate() {
+            let states = bits(upper << low, weights.len(), units);
+            let inputs = states.dot(&doubles.weights.t()) + &doubles.visible;
+            let (lower, upper) = inputs.view().split_at(Axis(1), low_visible);
+            let weighted = state_probabilities(upper) * &weights.insert_axis(Axis(1));
+            next += &weighted.t().dot(&state_probabilities(lower));
         }
-        self.probabilities = next;
+        self.probabilities = next.into_iter().collect();
         Ok(())
     }
 
@@ -139,14 +133,34 @@ struct Doubles {
 
 impl Doubles {
     fn of(rbm: &Rbm) -> Result<Doubles, Error> {
+        // Joined layers have a row of biases for each part.
         let biases = |units: &dyn crate::units::Units| {
-            let mut row = None;
-            units.visit(&mut |_, tensor| row = Some(tensor.to_array_f64()));
-            row.unwrap_or_else(|| Ok(Array2::zeros((1, 0)))).map(|row| row.row(0).to_owned())
+            let mut rows = Ok(Vec::new());
+            units.visit(&mut |_, tensor| match (&mut rows, tensor.to_array_f64()) {
+                (Ok(rows), Ok(row)) => rows.extend(row),
+                (Ok(_), Err(error)) => rows = Err(error),
+                (Err(_), _) => {}
+            });
+            rows.map(Array1::from)
         };
         let weights = rbm.weights.to_array_f64()?;
         Ok(Doubles { weights, visible: biases(&*rbm.visible)?, hidden: biases(&*rbm.hidden)? })
     }
+}
+
+/// For each row of inputs the probabilities of all states of its units, lowest unit first: rows × 2^units.
+fn state_probabilities(inputs: ArrayView2<'_, f64>) -> Array2<f64> {
+    let mut out = Array2::ones((inputs.nrows(), 1 << inputs.ncols()));
+    for (inputs, mut states) in inputs.rows().into_iter().zip(out.rows_mut()) {
+        for (unit, input) in inputs.iter().enumerate() {
+            let on = 1.0 / (1.0 + (-input).exp());
+            for state in 0..1usize << unit {
+                states[state | 1 << unit] = states[state] * on;
+                states[state] *= 1.0 - on;
+            }
+        }
+    }
+    out
 }
 
 fn softplus(x: f64) -> f64 {

@@ -92,10 +92,7 @@ fn notes(suite: &SuiteResult) -> Vec<String> {
             "machine: {}, {} cores, {}, {}",
             machine.processor, machine.cores, machine.memory, machine.system
         ),
-        format!(
-            X,
-            suite.rounds, suite.threads
-        ),
+        format!(X, suite.rounds, suite.threads),
         format!(
             "GFLOP/s counts the dense products of the work only; the limit is {:.1} GFLOP/s, the best product of this \
              run ({}, {})",

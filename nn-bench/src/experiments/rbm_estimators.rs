@@ -257,7 +257,8 @@ fn exact_curves(run: &mut Run, recipe: &Recipe) -> Result<(), RunError> {
     for method in &METHODS {
         let (metric, name, sweeps, _, _) = *method;
         let rbm = Rbm::bernoulli(&device, 9, recipe.small_hidden, key.fold_in(1)).while_doing(doing)?;
-        let sgd = Sgd::new(&rbm, 0.05, 0.5, Penalty::default()).while_doing(doing)?;
+        let rate = Schedule::Linear { from: 0.05, to: 0.0, updates: recipe.small_updates };
+        let sgd = Sgd::new(&rbm, rate, 0.0, Penalty::default()).while_doing(doing)?;
         let estimator = estimator(&rbm, method, key.fold_in(2))?;
         let mut learner = RbmLearner::with_estimator(rbm, estimator, sgd);
         let mut curve = [Vec::new(), Vec::new(), Vec::new()];

@@ -27,7 +27,8 @@ impl FastPersistent {
     /// Chains with a fast learning rate (about that of the weights) and the decay of fast weights (usually 0.95).
     ///
     /// # Errors
-    /// If there is no chain, the rate is negative or the decay is not in [0, 1).
+    /// If there is no chain, the rate is negative, the decay is not in [0, 1), or the visible units are such that their
+    /// statistic is not their state.
     pub fn new(rbm: &Rbm, chains: usize, rate: f32, decay: f32, key: Key) -> Result<FastPersistent, Error> {
         if chains == 0 {
             return Err(Error::setting("persistent chains", chains, "there must be at least one"));
@@ -37,6 +38,10 @@ impl FastPersistent {
         }
         if !(0.0..1.0).contains(&decay) {
             return Err(Error::setting("decay of fast weights", decay, "it must lie in [0, 1)"));
+        }
+        if !rbm.visible.plain_statistic() {
+            let rule = "fast weights are for units whose statistic is their state; use persistent chains";
+            return Err(Error::setting("visible units", rbm.visible.kind(), rule));
         }
         let matrix = || rbm.device().zeros(rbm.visible.len(), rbm.hidden.len());
         let (fast, driven, chains) = (matrix(), matrix(), start(rbm, chains, key));

@@ -18,7 +18,7 @@ use nn_core::{Key, Parameters, Tensor};
 /// Gives both phases of the gradient for one batch.
 ///
 /// As [`Parameters`] it shows the tensors that a resumed run needs, such as persistent chains. It reads nothing from
-/// the device and allocates nothing after its first batch.
+/// the device, and for binary units it allocates nothing after its first batch.
 pub trait GradientEstimator: Parameters + std::fmt::Debug + Send {
     /// States and hidden means of data and model. The batch may be binary or of probabilities; hidden units enter by
     /// their means in both phases.

@@ -23,7 +23,7 @@ const HALF_LOG_TAU: f64 = 0.918_938_533_204_672_8;
 /// Below this, y²/2 and log Φ(y) all but cancel: mean and K come from the continued fraction of their difference.
 const TAIL: f64 = -5.0;
 
-/// Below this, Φ⁻¹ returns almost y: samples come from the expansion of the tail, good to 10⁻⁵ there.
+/// Below this, Φ⁻¹ returns almost y: samples come from the expansion of the tail, good to 2·10⁻⁵.
 const FAR_TAIL: f64 = -20.0;
 
 /// t + n/(t + (n + 1)/(t + …)) for t = −y, at least 5, which makes Φ(y)/φ(y) = 1/(t + 1/(t + 2/(t + …))) (Laplace); what

@@ -28,7 +28,11 @@ struct Allowed {
     reason: &'static str,
 }
 
-const ALLOWED: &[Allowed] = &[];
+const ALLOWED: &[Allowed] = &[Allowed {
+    path: "nn-core/src/cpu/team.rs",
+    phrase: "Instant::now",
+    reason: "how long an idle thread looks for work before it sleeps changes no result",
+}];
 
 /// The file that holds the list above, for findings about the list.
 const THIS_FILE: &str = "xtask/src/tidy/hidden_inputs.rs";
