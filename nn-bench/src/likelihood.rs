@@ -42,6 +42,8 @@ pub struct Measurement<'a> {
     pub train: &'a Tensor,
     /// For all draws.
     pub key: Key,
+    /// The checkpoint from which a run that is interrupted here goes on.
+    pub checkpoint: std::path::PathBuf,
 }
 
 impl Measurement<'_> {
@@ -69,7 +71,7 @@ impl Measurement<'_> {
         };
         let (forward, reverse) = match (sample(false), sample(true)) {
             (Err(nn_core::Error::Interrupted { .. }), _) | (_, Err(nn_core::Error::Interrupted { .. })) => {
-                return Err(run.stop_without_saving());
+                return Err(run.stop_after_saving(self.checkpoint));
             }
             (forward, reverse) => (forward.while_doing(doing)?, reverse.while_doing(doing)?),
         };

@@ -12,7 +12,7 @@ pub enum Source {
     /// The view itself.
     Matrix,
     /// The patches of the images in the rows of the view: (cases · positions) × patch length, patches outside
-    /// the image zero; never materialised.
+    /// the image zero; a backend need not make them.
     Patches(Window),
 }
 

@@ -3,7 +3,7 @@
 //! - [`suite`]: which workloads there are ([`product`], [`rbm`]). A [`workload`] is one unit of work of ours, the
 //!   names of the libraries that do the same, and the multiplications that nobody can do without.
 //! - [`rounds`]: the measurement. Ours and each peer take turns in one run, so that a slow minute of the machine hits
-//!   all of them; while one computes, the others wait asleep.
+//!   all of them; while one computes, the others wait asleep. [`busyness`] notices whether anything else runs.
 //! - [`peers`], [`peer_process`], [`peer_message`]: one Python process a suite, running a script of `peers/` in this
 //!   crate; [`matrices`] are the data that both sides work on.
 //! - [`results`], [`statistics`], [`table`]: medians, ratios, the share of the limit; as JSON and as a table.
@@ -11,6 +11,7 @@
 //! A peer that is not there is left out, with the reason in the table; it is never an error.
 
 pub mod bench_error;
+pub mod busyness;
 pub mod inputs;
 pub mod matrices;
 pub mod peer_message;

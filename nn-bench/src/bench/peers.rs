@@ -1,7 +1,7 @@
 //! The peers of a suite: asked for or not, there or not.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
@@ -44,7 +44,7 @@ impl Peers {
         }
         let mut arguments = vec!["--threads".to_string(), THREADS.to_string()];
         arguments.extend(matrices.arguments());
-        Ok(match PeerProcess::start(&interpreter(python), &folder.join(suite.script_name), &arguments) {
+        Ok(match PeerProcess::start(python, &folder.join(suite.script_name), &arguments) {
             Ok(process) => Self::Present(Box::new(process)),
             Err(reason) => Self::Absent(reason),
         })
@@ -84,17 +84,6 @@ impl Peers {
         let mut versions = process.hello.versions.clone();
         versions.insert("python".to_string(), process.hello.python.clone());
         versions
-    }
-}
-
-/// A path means what it says here, although the process starts elsewhere; a name is looked up on the PATH.
-fn interpreter(python: &OsStr) -> OsString {
-    let path = Path::new(python);
-    let named_by_path = path.components().count() > 1;
-    if named_by_path {
-        std::path::absolute(path).map_or_else(|_| python.into(), Into::into)
-    } else {
-        python.into()
     }
 }
 

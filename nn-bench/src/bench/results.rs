@@ -78,13 +78,21 @@ pub struct WorkloadResult {
     pub figure: &'static str,
     /// What the work came to.
     pub ours_figure: f64,
+    /// The share of the processors that was busy in the pauses, when all sides slept: see [`super::busyness`].
+    pub busy_in_pauses: Option<f64>,
     /// The others.
     pub peers: Vec<PeerResult>,
 }
 
 impl WorkloadResult {
     /// Of our times and those of peers.
-    pub fn new(workload: &Workload, ours: Timings, ours_figure: f64, peers: Vec<PeerResult>) -> Self {
+    pub fn new(
+        workload: &Workload,
+        ours: Timings,
+        ours_figure: f64,
+        busy_in_pauses: Option<f64>,
+        peers: Vec<PeerResult>,
+    ) -> Self {
         Self {
             name: workload.name.clone(),
             work: workload.work.clone(),
@@ -94,6 +102,7 @@ impl WorkloadResult {
             share_of_limit: None,
             figure: workload.figure,
             ours_figure,
+            busy_in_pauses,
             peers,
         }
     }

@@ -1,10 +1,10 @@
 //! The measurement: ours and each peer in turn, round after round.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use nn_core::Error;
 
+use super::busyness::Busyness;
 use super::peer_message::Request;
 use super::peers::Peers;
 use super::results::{PeerResult, WorkloadResult};
@@ -43,12 +43,12 @@ impl Rounds {
             let (units, failure) = warm.map_or_else(|reason| (0, Some(reason)), |units| (units, None));
             sides.push(Side { library, units, failure, rounds: Vec::new() });
         }
-        let mut ours = Vec::new();
+        let (mut ours, mut busyness) = (Vec::new(), Busyness::default());
         for _ in 0..self.count {
-            thread::sleep(self.pause);
+            busyness.pause(self.pause);
             ours.push(timed(&mut *workload.ours, ours_units)? / f64::from(ours_units));
             for side in sides.iter_mut().filter(|side| side.failure.is_none()) {
-                thread::sleep(self.pause);
+                busyness.pause(self.pause);
                 match peers.ask(Request::Run(side.units), side.library, &name) {
                     Ok(seconds) => side.rounds.push(seconds / f64::from(side.units)),
                     Err(reason) => side.failure = Some(reason),
@@ -58,7 +58,7 @@ impl Rounds {
         let ours = Timings::new(ours, ours_units);
         let peers = sides.into_iter().map(|side| side.result(&ours, &name, peers)).collect();
         let figure = workload.ours.figure()?;
-        Ok(WorkloadResult::new(workload, ours, figure, peers))
+        Ok(WorkloadResult::new(workload, ours, figure, busyness.share(), peers))
     }
 
     /// Runs a few units, and says how many fill a turn.
@@ -120,7 +120,7 @@ mod tests {
     impl Subject for Nap {
         fn unit(&mut self) -> Result<(), Error> {
             self.0 += 1;
-            thread::sleep(Duration::from_millis(1));
+            std::thread::sleep(Duration::from_millis(1));
             Ok(())
         }
         fn figure(&mut self) -> Result<f64, Error> {

@@ -51,6 +51,7 @@ pub fn measure(
 ) -> Result<Measured, BenchError> {
     let suites = find_suites(options.suite.as_deref())?;
     let data = data_folder(options, data_from_environment)?;
+    let options = &BenchOptions { data: data.clone(), ..options.clone() };
     let digits = suites.iter().any(|suite| suite.digits);
     let inputs = if digits { Inputs::load(data.as_deref())? } else { Inputs::none() };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(THREADS).build()?;
@@ -169,4 +170,76 @@ fn data_folder(
 fn pretty(value: &impl serde::Serialize) -> String {
     // Structures of numbers and strings always become JSON.
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+    use crate::bench::workload::{Subject, Workload};
+
+    /// A peer that knows one of two libraries, and prints how many matrices it was given as its figure.
+    const FAKE: &str = r#"
+given=0
+for argument in "$@"; do [ "$argument" = --matrix ] && given=$((given + 1)); done
+echo '{"python": "sh", "versions": {"torch": "0.1"}, "missing": {"scikit-learn": "No module named sklearn"}}'
+while read -r verb library workload units; do
+    if [ "$verb" = run ]; then echo "{\"seconds\": $units}"; else echo "{\"figure\": $given}"; fi
+done
+"#;
+
+    struct Nothing;
+
+    impl Subject for Nothing {
+        fn unit(&mut self) -> Result<(), nn_core::Error> {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            Ok(())
+        }
+        fn figure(&mut self) -> Result<f64, nn_core::Error> {
+            Ok(1.0)
+        }
+    }
+
+    fn workloads(_: &Inputs, matrices: &mut Matrices) -> Result<Vec<Workload>, BenchError> {
+        matrices.hand_over("a", &nn_core::Device::cpu().zeros(2, 2))?;
+        let (name, work, peers) =
+            ("nothing".to_string(), "a nap".to_string(), &["torch", "scikit-learn"][..]);
+        Ok(vec![Workload { name, work, flop: 1e9, figure: "one", peers, ours: Box::new(Nothing) }])
+    }
+
+    fn options(peers: Option<&str>) -> BenchOptions {
+        BenchOptions { suite: None, peers: peers.map(Into::into), json: false, data: None, rounds: 1 }
+    }
+
+    fn measured(peers: Option<&str>) -> SuiteResult {
+        let suite = Suite { name: "toy", script_name: "toy.py", script: FAKE, digits: false, workloads };
+        measure_suite(&suite, &options(peers), &Inputs::none()).unwrap()
+    }
+
+    #[test]
+    fn both_sides_are_measured_and_a_missing_library_is_skipped() {
+        let result = measured(Some("sh"));
+        let [torch, scikit_learn] = &result.workloads[0].peers[..] else { panic!("{result:?}") };
+        assert_eq!((torch.timings.as_ref().unwrap().median_s, torch.figure), (1.0, Some(1.0)));
+        let ratio = torch.ratio.unwrap().of_medians;
+        assert!((5.0..=10.0).contains(&ratio) || result.workloads[0].ours.median_s > 0.2, "{ratio}");
+        assert_eq!(scikit_learn.skipped.as_deref(), Some("No module named sklearn"));
+        assert_eq!(result.versions["torch"], "0.1");
+        assert!(table::render(&result).contains("skipped: No module named sklearn"));
+    }
+
+    #[test]
+    fn without_a_python_ours_is_measured_alone() {
+        let table = table::render(&measured(Some("no-such-python")));
+        assert_eq!(table.matches("skipped: cannot start no-such-python").count(), 2, "{table}");
+        assert!(measured(None).workloads[0].peers.is_empty());
+    }
+
+    #[test]
+    fn the_command_of_a_record_names_no_folder() {
+        let mut options = options(Some("some/where/python3"));
+        options.data = Some(PathBuf::from("some/data"));
+        let command = repeat_command(&options, "rbm");
+        assert_eq!(command, "cargo xtask bench rbm --peers python3 -- --rounds 1 --data DIR");
+    }
 }

@@ -1,5 +1,6 @@
 //! A suite's results as a table, aligned for terminals and valid Markdown for the record.
 
+use super::busyness::QUIET;
 use super::results::{PeerResult, SuiteResult, WorkloadResult};
 use super::statistics::Ratio;
 use crate::report::short_number;
@@ -92,7 +93,11 @@ fn notes(suite: &SuiteResult) -> Vec<String> {
             "machine: {}, {} cores, {}, {}",
             machine.processor, machine.cores, machine.memory, machine.system
         ),
-        format!(X, suite.rounds, suite.threads),
+        format!(
+            "rounds: {}, in which the sides take turns, with {} threads each; peer / ours is of medians, in brackets \
+             the range over rounds",
+            suite.rounds, suite.threads
+        ),
         format!(
             "GFLOP/s counts the dense products of the work only; the limit is {:.1} GFLOP/s, the best product of this \
              run ({}, {})",
@@ -100,6 +105,13 @@ fn notes(suite: &SuiteResult) -> Vec<String> {
         ),
         format!("data: {}", suite.data),
     ];
+    let busiest = suite.workloads.iter().filter_map(|workload| workload.busy_in_pauses).fold(0.0, f64::max);
+    if busiest > QUIET {
+        notes.push(format!(
+            "DO NOT RECORD: other programs kept up to {:.0} % of the machine busy; end them and measure again",
+            busiest * 100.0
+        ));
+    }
     if !suite.versions.is_empty() {
         let versions: Vec<_> =
             suite.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
@@ -150,6 +162,7 @@ pub(super) mod tests {
             share_of_limit: Some(0.5),
             figure: "mean",
             ours_figure: 0.25,
+            busy_in_pauses: Some(0.01),
             peers,
         };
         let slow = Timings::new(vec![1.25], 1);
@@ -184,6 +197,14 @@ pub(super) mod tests {
         {
             assert!(text.contains(note), "{note} in {text}");
         }
+    }
+
+    #[test]
+    fn a_busy_machine_is_pointed_out() {
+        let mut suite = example();
+        assert!(!render(&suite).contains("DO NOT RECORD"));
+        suite.workloads[1].busy_in_pauses = Some(0.5);
+        assert!(render(&suite).contains("DO NOT RECORD: other programs kept up to 50 % of the machine busy"));
     }
 
     #[test]

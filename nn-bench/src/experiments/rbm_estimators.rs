@@ -210,6 +210,7 @@ fn digits_table(run: &mut Run, recipe: &Recipe) -> Result<(), RunError> {
             test: &test,
             train: &train,
             key: key.fold_in(7),
+            checkpoint: training.checkpoint(run),
         };
         let found = measurement.run(run, &learner.rbm)?;
         let ours = (run.profile == "full").then_some(found.test_forward);

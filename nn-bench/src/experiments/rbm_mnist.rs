@@ -73,11 +73,11 @@ impl Recipe {
             "full" => Recipe {
                 digits: DigitSet::Full,
                 hidden: 500,
-                epochs: 150,
+                epochs: 300,
                 batch: 100,
                 chains: 100,
                 sweeps: 5,
-                rate: falling(0.05, 150, 600),
+                rate: falling(0.05, 300, 600),
                 momentum: 0.0,
                 decay: 1e-4,
                 betas: Betas::published(),
@@ -174,6 +174,7 @@ impl Experiment for RbmMnist {
             test: &test,
             train: &train,
             key: key.fold_in(AIS),
+            checkpoint: training.checkpoint(run),
         };
         let likelihood = measurement.run(run, rbm)?;
         published(run, likelihood.test_forward)?;

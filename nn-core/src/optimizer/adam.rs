@@ -17,6 +17,8 @@ pub struct Adam {
     pub penalty: Penalty,
     first: Companions,
     second: Companions,
+    /// The gradient of one update, in memory that is kept; no part of the state.
+    slopes: Companions,
 }
 
 impl Adam {
@@ -34,7 +36,8 @@ impl Adam {
         penalty.check()?;
         let (first, second) =
             (Companions::of(parameters, "first_moment"), Companions::of(parameters, "second_moment"));
-        Ok(Adam { rate, first_decay: 0.9, second_decay: 0.999, penalty, first, second })
+        let slopes = Companions::of(parameters, "slope");
+        Ok(Adam { rate, first_decay: 0.9, second_decay: 0.999, penalty, first, second, slopes })
     }
 }
 
@@ -46,14 +49,14 @@ impl Optimizer for Adam {
         let rate = f64::from(self.rate.at(update)) / (1.0 - b1.powi(power));
         let unbias = 1.0 / (1.0 - b2.powi(power));
         let penalty = &self.penalty;
-        let mut moments = self.first.tensors.iter_mut().zip(&mut self.second.tensors).zip(gradients);
+        let moments = self.first.tensors.iter_mut().zip(&mut self.second.tensors);
+        let mut moments = moments.zip(&mut self.slopes.tensors).zip(gradients);
         parameters.visit_mut(&mut |name, tensor| {
-            let Some((((_, first), (_, second)), gradient)) = moments.next() else { return };
+            let Some(((((_, first), (_, second)), (_, slope)), gradient)) = moments.next() else { return };
             let weights = is_weights(name);
-            let mut slope = tensor.device().zeros(tensor.rows(), tensor.columns());
             gradient.store(slope.view_mut(), if weights { penalty.add_gradient(ACC, tensor) } else { ACC });
-            first.assign(OLD * b1 + x(&slope) * (1.0 - b1));
-            second.assign(OLD * b2 + x(&slope).square() * (1.0 - b2));
+            first.assign(OLD * b1 + x(&*slope) * (1.0 - b1));
+            second.assign(OLD * b2 + x(&*slope).square() * (1.0 - b2));
             tensor.assign(OLD - x(&*first) * rate / ((x(&*second) * unbias).sqrt() + 1e-8));
             if weights {
                 penalty.bound(tensor);
