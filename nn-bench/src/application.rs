@@ -43,6 +43,14 @@ pub fn start(
         }
         Command::Experiment(options) => experiment(experiments, &options, data_from_environment),
         Command::Bench(options) => benchmarks(&options, data_from_environment),
+        #[cfg(feature = "fetch")]
+        Command::Fetch(fetch) => match fetch.run() {
+            Ok(()) => 0,
+            Err(error) => {
+                say(&format!("error: {}", run_error::one_line(&error)));
+                REFUSED
+            }
+        },
     }
 }
 

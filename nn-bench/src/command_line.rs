@@ -25,6 +25,9 @@ pub enum Command {
     /// Measure speed, alone or beside other libraries, and write target/bench/SUITE.json and SUITE.md
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchOptions),
+    /// Download official data files into the folder where experiments look for them
+    #[cfg(feature = "fetch")]
+    Fetch(crate::fetch::Fetch),
 }
 
 /// Which experiment, how large, and where to.

@@ -37,6 +37,8 @@ pub mod digits;
 pub mod execution;
 pub mod experiment;
 pub mod experiments;
+#[cfg(feature = "fetch")]
+pub mod fetch;
 pub mod image_grid;
 pub mod interruption;
 pub mod likelihood;

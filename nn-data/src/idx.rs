@@ -1,10 +1,11 @@
-//! IDX files of unsigned bytes: the format in which MNIST and its relatives are distributed.
+//! IDX files: the format in which MNIST and its relatives are distributed.
 //!
 //! An IDX file begins with a magic number of four bytes: two zeros, the type of the values (8: unsigned byte)
 //! and the number of dimensions. The dimensions follow, each a big-endian unsigned 32-bit integer, then the
-//! values in row-major order. Two kinds are read and written here: images (`0x00000803`: number, rows,
-//! columns) and labels (`0x00000801`: number). A file may be packed with gzip; that is recognised by its
-//! content, not by its name.
+//! values in row-major order. Two kinds are read and written here: images of unsigned bytes (`0x00000803`:
+//! number, rows, columns) and labels (`0x00000801`: number). Images of 32-bit floating-point numbers
+//! (`0x00000d03`) are read, too: their values must lie in [0, 1] and are rounded to the 256 grey levels of
+//! bytes. A file may be packed with gzip; that is recognised by its content, not by its name.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -18,6 +19,8 @@ use crate::{DataError, Images};
 
 const IMAGES: u32 = 0x0000_0803;
 const LABELS: u32 = 0x0000_0801;
+/// Images of 32-bit floating-point numbers, big-endian like everything in an IDX file.
+const FLOAT_IMAGES: u32 = 0x0000_0d03;
 
 /// The content of an IDX file of images.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +46,8 @@ pub enum Packing {
 ///
 /// # Errors
 ///
-/// An absent or unreadable file, damaged gzip data, a wrong magic number, images without pixels, and a length
-/// that differs from what the header announces.
+/// An absent or unreadable file, damaged gzip data, a wrong magic number, images without pixels, a length that
+/// differs from what the header announces, and floating-point values outside [0, 1].
 pub fn read_images(path: &Path) -> Result<IdxImages, DataError> {
     images(Unpacked::open(path)?, path)
 }
@@ -78,34 +81,58 @@ pub fn decode_labels(source: impl Read, name: &Path) -> Result<Vec<u8>, DataErro
 }
 
 fn images(mut source: Unpacked<'_>, path: &Path) -> Result<IdxImages, DataError> {
-    let [count, rows, columns] = header(&mut source, path, IMAGES)?.map(|size| size as usize);
+    let (magic, sizes) = header(&mut source, path, &[IMAGES, FLOAT_IMAGES])?;
+    let [count, rows, columns] = sizes.map(|size| size as usize);
     if rows == 0 || columns == 0 {
         let origin = path.display().to_string();
         return Err(DataError::EmptyImage { origin, height: rows, width: columns, channels: 1 });
     }
-    let bytes = values(&mut source, path, "pixels", count as u128 * rows as u128 * columns as u128)?;
+    let pixels = count as u128 * rows as u128 * columns as u128;
+    let bytes = match magic {
+        FLOAT_IMAGES => grey_levels(&values(&mut source, path, "pixels", 4 * pixels)?, rows * columns, path)?,
+        _ => values(&mut source, path, "pixels", pixels)?,
+    };
     let pixels = Array2::from_shape_vec((count, rows * columns), bytes)
         .expect("as many bytes as the product of the dimensions were read");
     Ok(IdxImages { rows, columns, pixels })
 }
 
+/// Floating-point numbers in [0, 1], as the nearest of 256 grey levels.
+fn grey_levels(numbers: &[u8], columns: usize, path: &Path) -> Result<Vec<u8>, DataError> {
+    let level = |(at, four): (usize, &[u8])| {
+        let value = f32::from_be_bytes(four.try_into().expect("chunks of four bytes"));
+        // NaN is in no range, so that it needs no case of its own.
+        match (0.0..=1.0).contains(&value) {
+            true => Ok((255.0 * value).round() as u8),
+            false => {
+                let origin = path.display().to_string();
+                let (row, column) = (at / columns, at % columns);
+                Err(DataError::OutsideUnitInterval { origin, row, column, value })
+            }
+        }
+    };
+    numbers.chunks_exact(4).enumerate().map(level).collect()
+}
+
 fn labels(mut source: Unpacked<'_>, path: &Path) -> Result<Vec<u8>, DataError> {
-    let [count] = header(&mut source, path, LABELS)?;
+    let (_, [count]) = header(&mut source, path, &[LABELS])?;
     values(&mut source, path, "labels", count.into())
 }
 
-/// The dimensions that follow the magic number.
+/// The magic number, one of those wanted, and the dimensions that follow it.
 fn header<const N: usize>(
     source: &mut Unpacked<'_>,
     path: &Path,
-    wanted: u32,
-) -> Result<[u32; N], DataError> {
+    wanted: &[u32],
+) -> Result<(u32, [u32; N]), DataError> {
     let length = 4 * (1 + N);
     let mut bytes = Vec::with_capacity(length);
     source.append(length, &mut bytes)?;
     let number =
         |at: usize| bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map(u32::from_be_bytes);
-    if let Some(found) = number(0).filter(|&found| found != wanted) {
+    let magic = number(0).unwrap_or(wanted[0]);
+    if !wanted.contains(&magic) {
+        let (found, wanted) = (magic, wanted[0]);
         let (found_kind, wanted_kind) = (kind(found), kind(wanted));
         return Err(DataError::WrongMagic { path: path.into(), found, found_kind, wanted, wanted_kind });
     }
@@ -118,7 +145,7 @@ fn header<const N: usize>(
             wanted: length as u128,
         })?;
     }
-    Ok(dimensions)
+    Ok((magic, dimensions))
 }
 
 /// Exactly `wanted` bytes, after which the source has to end.

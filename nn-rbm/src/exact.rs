@@ -91,7 +91,7 @@ impl Propagation {
         // q[upper half of h, lower half of h] = Σ_v p(v)·p(upper|v)·p(lower|v)
         let inputs = self.states.dot(&doubles.weights) + &doubles.hidden;
         let (lower, upper) = inputs.view().split_at(Axis(1), low);
-        let weighted = state_probabilities(upper) * &self.probabilities.view().insert_axis(Axis(1));
+        let weighted = state_probabilities(upper) * self.probabilities.view().insert_axis(Axis(1));
         let hidden = weighted.t().dot(&state_probabilities(lower));
         // p[upper half of v', lower half of v'] = Σ_h q(h)·p(upper|h)·p(lower|h), for all h of one upper half at once
         let low_visible = doubles.visible.len() / 2;
@@ -101,7 +101,7 @@ impl Propagation {
             let states = bits(upper << low, weights.len(), units);
             let inputs = states.dot(&doubles.weights.t()) + &doubles.visible;
             let (lower, upper) = inputs.view().split_at(Axis(1), low_visible);
-            let weighted = state_probabilities(upper) * &weights.insert_axis(Axis(1));
+            let weighted = state_probabilities(upper) * weights.insert_axis(Axis(1));
             next += &weighted.t().dot(&state_probabilities(lower));
         }
         self.probabilities = next.into_iter().collect();

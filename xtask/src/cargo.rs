@@ -19,20 +19,20 @@ pub(crate) fn workspace_root() -> PathBuf {
     ours.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
-/// `cargo run --release` of nn-bench.
-pub(crate) fn nn_bench(arguments: &[OsString]) -> Command {
+/// `cargo run --release` of nn-bench, with further options for cargo.
+pub(crate) fn nn_bench(options: &[&str], arguments: &[OsString]) -> Command {
     let mut command = cargo(&["run", "--release", "--locked", "--package", "nn-bench"]);
     // Named, so that it is found from any folder below or beside the workspace.
     command.arg("--manifest-path").arg(workspace_root().join("Cargo.toml"));
-    command.arg("--").args(arguments);
+    command.args(options).arg("--").args(arguments);
     command
 }
 
 /// Runs nn-bench in place of this process, so that Ctrl-C and the exit code pass through unchanged.
 ///
 /// A parent that waited would die of the Ctrl-C itself and give the prompt back while its child saves.
-pub(crate) fn become_nn_bench(arguments: &[OsString]) -> ExitCode {
-    let mut command = nn_bench(arguments);
+pub(crate) fn become_nn_bench(options: &[&str], arguments: &[OsString]) -> ExitCode {
+    let mut command = nn_bench(options, arguments);
     #[cfg(unix)]
     let failure = {
         use std::os::unix::process::CommandExt;

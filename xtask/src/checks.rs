@@ -43,7 +43,7 @@ fn experiments(steps: &mut Steps, root: &Path) {
     let mut names = Vec::new();
     steps.step("build of nn-bench and its list of experiments", || {
         let words = ["experiment", "--list", "--names"].map(OsString::from);
-        let output = nn_bench(&words).stderr(Stdio::inherit()).output();
+        let output = nn_bench(&[], &words).stderr(Stdio::inherit()).output();
         let Ok(output) = output.inspect_err(|error| eprintln!("error: cannot run cargo: {error}")) else {
             return false;
         };
@@ -54,6 +54,6 @@ fn experiments(steps: &mut Steps, root: &Path) {
         let mut arguments = vec![OsString::from("experiment"), OsString::from(&name)];
         arguments.extend(["--profile", "quick", "--out"].map(OsString::from));
         arguments.push(root.join("target/ci-runs").join(&name).into_os_string());
-        steps.command(&format!("experiment {name}, quick profile"), &mut nn_bench(&arguments));
+        steps.command(&format!("experiment {name}, quick profile"), &mut nn_bench(&[], &arguments));
     }
 }

@@ -4,6 +4,7 @@
 mod bench;
 mod cargo;
 mod checks;
+mod fetch;
 mod reproduce;
 mod steps;
 mod tidy;
@@ -30,6 +31,9 @@ enum Command {
     ReproduceExperiment(reproduce::Options),
     /// Measure speed, alone or beside other libraries
     Bench(bench::Options),
+    /// Download official data files
+    #[command(disable_help_flag = true)]
+    Fetch(fetch::Options),
     /// Check the formatting and run every test
     Test,
     /// Check the invariants of ARCHITECTURE.md that no compiler checks
@@ -48,8 +52,9 @@ fn main() -> ExitCode {
             eprint!("{}", subcommand.map_or_else(String::new, |it| it.render_help().to_string()));
             ExitCode::from(2)
         }
-        Command::ReproduceExperiment(options) => cargo::become_nn_bench(&options.arguments()),
-        Command::Bench(options) => cargo::become_nn_bench(&options.arguments()),
+        Command::ReproduceExperiment(options) => cargo::become_nn_bench(&[], &options.arguments()),
+        Command::Bench(options) => cargo::become_nn_bench(&[], &options.arguments()),
+        Command::Fetch(options) => cargo::become_nn_bench(&["--features", "fetch"], &options.arguments()),
         Command::Test => checks::test(),
         Command::Tidy => tidy::run(&cargo::workspace_root()),
         Command::Ci => checks::ci(&cargo::workspace_root()),

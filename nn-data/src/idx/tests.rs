@@ -161,3 +161,20 @@ fn images_and_labels_have_to_belong_together() {
     let swapped = Images::read_idx(&labels, Some(&images), 10).unwrap_err().to_string();
     assert!(swapped.contains("which is IDX labels of bytes"), "{swapped}");
 }
+
+#[test]
+fn floating_point_images_are_rounded_to_grey_levels_and_checked() {
+    let file = |values: [f32; 4]| {
+        let mut bytes = vec![0, 0, 13, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2];
+        bytes.extend(values.iter().flat_map(|value| value.to_be_bytes()));
+        bytes
+    };
+    let images = images_of(&file([0.0, 0.5, 1.0, 0.1])).unwrap();
+    assert_eq!(images.pixels, ndarray::array![[0, 128, 255, 26]]);
+    for value in [f32::NAN, 1.5, -0.25, f32::INFINITY] {
+        let error = images_of(&file([0.0, 1.0, value, 0.0])).unwrap_err().to_string();
+        assert!(error.contains("some-images") && error.contains("column 2"), "{error}");
+    }
+    let short = images_of(&file([0.0; 4])[..30]).unwrap_err().to_string();
+    assert!(short.contains("some-images"), "{short}");
+}
