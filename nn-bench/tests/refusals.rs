@@ -1,4 +1,5 @@
 //! What a user can get wrong, given to the real program: one line that says what to do, exit code 2, nothing half-written.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::Path;

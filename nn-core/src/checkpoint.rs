@@ -60,7 +60,19 @@ pub fn save(path: &Path, header: &Header, parameters: &dyn Parameters) -> Result
     });
     let file = safetensors::serialize(views, Some(metadata))
         .map_err(|error| Error::checkpoint(path, format!("cannot be encoded: {error}")))?;
-    write_atomically(path, &file)
+    write_atomically(path, &with_sorted_header(file))
+}
+
+/// The same file with the entries of its header in alphabetical order: equal contents then are equal bytes, which the
+/// hash map of the metadata does not give.
+fn with_sorted_header(file: Vec<u8>) -> Vec<u8> {
+    let Some((length, rest)) = file.split_first_chunk::<8>() else { return file };
+    let length = u64::from_le_bytes(*length) as usize;
+    let Some((header, tensors)) = rest.split_at_checked(length) else { return file };
+    let Ok(entries) = serde_json::from_slice::<serde_json::Value>(header) else { return file };
+    let mut header = entries.to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    [&(header.len() as u64).to_le_bytes(), header.as_slice(), tensors].concat()
 }
 
 /// Writes a file whole or not at all.
@@ -259,6 +271,9 @@ mod tests {
             let (saved, mut loaded) = (pair(&device, 1), pair(&device, 5));
             let header = Header::new("test", 42, Key::new(7).fold_in(3));
             save(&path, &header, &saved).unwrap();
+            let bytes = std::fs::read(&path).unwrap();
+            save(&path, &header, &saved).unwrap();
+            assert_eq!(bytes, std::fs::read(&path).unwrap(), "equal contents, equal bytes");
             let checkpoint = Checkpoint::open(&path, "test").unwrap();
             assert_eq!((checkpoint.header().step, checkpoint.header().key), (42, header.key));
             checkpoint.load_into(&mut loaded).unwrap();

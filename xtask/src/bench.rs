@@ -14,6 +14,12 @@ pub(crate) struct Options {
     /// Print the measurements as JSON
     #[arg(long)]
     json: bool,
+    /// The folder of the data files [default: the environment variable NN_DATA_DIR]
+    #[arg(long, value_name = "DIR")]
+    data: Option<OsString>,
+    /// How often the sides take turns
+    #[arg(long, value_name = "N")]
+    rounds: Option<OsString>,
     /// Further options for nn-bench, after --
     #[arg(last = true)]
     further: Vec<OsString>,
@@ -25,6 +31,9 @@ impl Options {
         arguments.extend(self.suite.iter().map(OsString::from));
         arguments.extend(self.peers.iter().flat_map(|python| [OsString::from("--peers"), python.clone()]));
         arguments.extend(self.json.then(|| OsString::from("--json")));
+        for (name, value) in [("--data", &self.data), ("--rounds", &self.rounds)] {
+            arguments.extend(value.iter().flat_map(|value| [OsString::from(name), value.clone()]));
+        }
         arguments.extend(self.further.iter().cloned());
         arguments
     }
@@ -44,8 +53,11 @@ mod tests {
     #[test]
     fn every_option_arrives() {
         let line =
-            Line::try_parse_from(["x", "rbm", "--json", "--peers", "python3", "--", "--runs", "3"]).unwrap();
-        assert_eq!(line.options.arguments(), ["bench", "rbm", "--peers", "python3", "--json", "--runs", "3"]);
+            Line::try_parse_from(["x", "rbm", "--json", "--peers", "python3", "--rounds", "3"]).unwrap();
+        assert_eq!(
+            line.options.arguments(),
+            ["bench", "rbm", "--peers", "python3", "--json", "--rounds", "3"]
+        );
         assert_eq!(Options::default().arguments(), ["bench"]);
     }
 }
