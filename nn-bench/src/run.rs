@@ -97,7 +97,8 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// If the folder cannot be written, or with `resume` if it holds no run or one of another identity.
+    /// If the folder cannot be written, with `resume` if it holds no run or one of another identity, and without if it
+    /// holds one that did not come to its end.
     pub fn start(
         identity: &RunIdentity,
         backend: Backend,
@@ -117,6 +118,9 @@ impl Run {
                 return Err(RunError::OtherRunInFolder { folder: out.path().to_path_buf(), difference });
             }
         } else {
+            if holds_unfinished_run(out.path()) {
+                return Err(RunError::UnfinishedRun { folder: out.path().to_path_buf() });
+            }
             let text = serde_json::to_string_pretty(identity).while_doing("describing the run")?;
             out.write(RUN_FILE, text.as_bytes())?;
         }
@@ -195,6 +199,13 @@ impl Run {
     }
 }
 
+/// Whether a folder holds checkpoints of a run that did not come to its end: starting anew would overwrite them.
+fn holds_unfinished_run(folder: &Path) -> bool {
+    let is_checkpoint = |entry: fs::DirEntry| entry.file_name().to_string_lossy().starts_with("checkpoint-");
+    let checkpoints = fs::read_dir(folder).into_iter().flatten().flatten().any(is_checkpoint);
+    checkpoints && folder.join(RUN_FILE).exists() && !folder.join("metrics.json").exists()
+}
+
 fn read_identity(file: &Path) -> Result<RunIdentity, RunError> {
     let unreadable = |reason: io::Error| RunError::UnreadableRunFile {
         file: file.to_path_buf(),
@@ -226,6 +237,17 @@ mod tests {
         start(temporary.path(), 3, true).unwrap();
         let message = start(temporary.path(), 4, true).unwrap_err().to_string();
         assert!(message.contains("holds a run with seed 3, not 4; give the same settings"), "{message}");
+    }
+
+    #[test]
+    fn an_unfinished_run_is_not_overwritten_unasked() {
+        let temporary = tempfile::tempdir().unwrap();
+        drop(start(temporary.path(), 3, false).unwrap());
+        fs::write(temporary.path().join("checkpoint-rbm.safetensors"), "x").unwrap();
+        let message = start(temporary.path(), 3, false).unwrap_err().to_string();
+        assert!(message.contains("add --resume to go on"), "{message}");
+        fs::write(temporary.path().join("metrics.json"), "{}").unwrap();
+        start(temporary.path(), 3, false).unwrap();
     }
 
     #[test]

@@ -60,6 +60,15 @@ pub enum RunError {
         /// The output folder.
         folder: PathBuf,
     },
+    /// The folder holds a run that did not come to its end, and `--resume` was not given.
+    #[error(
+        "{} holds an unfinished run; add --resume to go on with it, choose another --out, or delete the folder",
+        folder.display()
+    )]
+    UnfinishedRun {
+        /// The output folder.
+        folder: PathBuf,
+    },
     /// `--resume` was given and the folder holds a run with other settings.
     #[error(
         "cannot resume in {}: it holds a run with {difference}; give the same settings or choose another --out",

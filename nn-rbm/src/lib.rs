@@ -60,3 +60,8 @@ pub use partition::LogSumExp;
 pub use path::{Path, PathPoint};
 pub use rbm::Rbm;
 pub use sparsity::Sparsity;
+
+/// The program of the README, compiled and run with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -26,6 +26,8 @@ pub(crate) fn ci(root: &Path) -> ExitCode {
     let mut documentation = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
     steps.command("documentation", documentation.env("RUSTDOCFLAGS", "-D warnings"));
     tests(&mut steps);
+    let downloads = ["test", "--locked", "--package", "nn-data", "--features", "fetch", "--lib", "fetch"];
+    steps.command("tests of downloading", &mut cargo(&downloads));
     experiments(&mut steps, root);
     steps.finish()
 }
@@ -53,7 +55,10 @@ fn experiments(steps: &mut Steps, root: &Path) {
     for name in names {
         let mut arguments = vec![OsString::from("experiment"), OsString::from(&name)];
         arguments.extend(["--profile", "quick", "--out"].map(OsString::from));
-        arguments.push(root.join("target/ci-runs").join(&name).into_os_string());
+        let out = root.join("target/ci-runs").join(&name);
+        // What an earlier, broken run left there would be refused.
+        let _ = std::fs::remove_dir_all(&out);
+        arguments.push(out.into_os_string());
         steps.command(&format!("experiment {name}, quick profile"), &mut nn_bench(&[], &arguments));
     }
 }

@@ -146,7 +146,7 @@ fn repeat_command(options: &BenchOptions, suite: &str) -> String {
         let name = Path::new(python).file_name().unwrap_or(python);
         command.push_str(&format!(" --peers {}", name.to_string_lossy()));
     }
-    command.push_str(&format!(" -- --rounds {}", options.rounds));
+    command.push_str(&format!(" --rounds {}", options.rounds));
     if options.data.is_some() {
         command.push_str(" --data DIR");
     }
@@ -240,6 +240,6 @@ done
         let mut options = options(Some("some/where/python3"));
         options.data = Some(PathBuf::from("some/data"));
         let command = repeat_command(&options, "rbm");
-        assert_eq!(command, "cargo xtask bench rbm --peers python3 -- --rounds 1 --data DIR");
+        assert_eq!(command, "cargo xtask bench rbm --peers python3 --rounds 1 --data DIR");
     }
 }
