@@ -18,11 +18,11 @@ use super::pack::{Scratch, pack_a, pack_b, packed_a_len, packed_b_len};
 use super::sparse::{self, Lists, Right};
 use super::team::share;
 
-/// Steps of `k` per stretch, about: a panel of B is then 16 KiB, half of a first-level cache of 32 KiB.
-const DEPTH: usize = 256;
+/// Steps of `k` per stretch, about: a panel of B is then 24 KiB of a first-level cache of 32 KiB.
+const DEPTH: usize = 384;
 /// Steps of `k` per stretch, about, where a sparse term packs B for itself: its lists then stay in 1 MiB.
 const LISTED: usize = 1024;
-/// Most rows of a block: its packed A is then 120 KiB of a second-level cache of 512 KiB.
+/// Most rows of a block: its packed A is then 180 KiB of a second-level cache of 512 KiB.
 const MAX_ROWS: usize = 120;
 /// Most columns of a block: its sums are then at most 240 KiB.
 const MAX_COLS: usize = 512;
