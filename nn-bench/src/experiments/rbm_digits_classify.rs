@@ -93,7 +93,7 @@ impl Experiment for RbmDigitsClassify {
             ProfileInfo {
                 name: "full",
                 what: "1,000 hidden units, 60 epochs of MNIST",
-                duration: "about 15 minutes on 2 cores",
+                duration: "about 2 minutes on 2 cores",
             },
         ]
     }

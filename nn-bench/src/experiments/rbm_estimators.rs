@@ -115,7 +115,7 @@ impl Experiment for RbmEstimators {
             ProfileInfo {
                 name: "full",
                 what: "500 hidden units, 50 epochs of MNIST each, the published AIS schedule",
-                duration: "about half an hour on 2 cores",
+                duration: "about 15 minutes on 2 cores",
             },
         ]
     }

@@ -130,7 +130,7 @@ impl Experiment for RbmMnist {
             ProfileInfo {
                 name: "full",
                 what: "500 hidden units, all of MNIST, the published AIS schedule",
-                duration: "under an hour on 2 cores",
+                duration: "about 15 minutes on 2 cores",
             },
         ]
     }
