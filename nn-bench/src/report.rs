@@ -108,7 +108,7 @@ impl Report {
 
     /// Adds a published figure of `metric` and ours beside it, if this run measured it.
     ///
-    /// `verified` says whether the value was read in the source itself, not quoted from elsewhere.
+    /// `verified` says whether the value was checked in a public source, not quoted from memory.
     ///
     /// # Errors
     ///

@@ -96,7 +96,7 @@ pub trait Backend: std::fmt::Debug + Send + Sync {
     /// Whatever went wrong on the device since the last read.
     fn read(&self, source: View<'_>, into: ValuesMut<'_>) -> Result<(), Error>;
 
-    /// out[i, :] = source[indices[i], :]
+    /// `out[i, :] = source[indices[i], :]`
     fn gather(&self, out: ViewMut<'_>, source: &Tensor, indices: &[usize]);
 
     /// out[i, j] = formula(i, j)

@@ -390,7 +390,7 @@ impl<'a> ViewMut<'a> {
         self.backend().fold(self, window, &formula, &then);
     }
 
-    /// out[i, :] = source[indices[i], :]
+    /// `out[i, :] = source[indices[i], :]`
     ///
     /// # Panics
     /// If an index or the number of columns does not fit.
