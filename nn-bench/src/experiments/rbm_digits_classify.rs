@@ -88,7 +88,7 @@ impl Experiment for RbmDigitsClassify {
             ProfileInfo {
                 name: "default",
                 what: "500 hidden units, 200 epochs of 4,000 digits",
-                duration: "about 1 minute on 2 cores",
+                duration: "seconds",
             },
             ProfileInfo {
                 name: "full",

@@ -125,7 +125,7 @@ impl Experiment for RbmMnist {
             ProfileInfo {
                 name: "default",
                 what: "500 hidden units, 200 epochs of 4,000 digits",
-                duration: "about 2 minutes on 2 cores",
+                duration: "under 1 minute on 2 cores",
             },
             ProfileInfo {
                 name: "full",
