@@ -1,6 +1,6 @@
 //! The Boltzmann distribution of two layers of units and the weights between them.
 
-use crate::units::{Units, no_input};
+use crate::units::Units;
 use nn_core::{Key, Sum, Tensor, View};
 
 /// p(v, h) ∝ exp(S(v)·βW·S(h)ᵀ − E(v) − E(h)), borrowed from a model or from a point on a path between two models.
@@ -99,7 +99,7 @@ impl<'a> Boltzmann<'a> {
         let mut out = device.zeros(1, 1);
         for units in [self.visible, self.hidden] {
             let zeros = device.zeros(1, units.len());
-            units.cumulant(&no_input(&zeros), 1.0, 1.0, out.view_mut());
+            units.cumulant(&Sum::from(&zeros), 1.0, 1.0, out.view_mut());
         }
         Ok(out.to_array_f64()?[[0, 0]])
     }

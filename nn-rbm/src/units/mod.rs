@@ -134,8 +134,3 @@ pub(crate) fn between(from: &dyn Units, to: &dyn Units, beta: f64, out: &mut dyn
         }
     });
 }
-
-/// Input zero for every unit and case.
-pub(crate) fn no_input(zeros: &Tensor) -> Sum<'_> {
-    Sum::from(zeros)
-}

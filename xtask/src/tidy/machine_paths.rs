@@ -27,7 +27,7 @@ pub(super) fn no_path_of_one_machine(tree: &Tree) -> Vec<Finding> {
         .collect()
 }
 
-/// Inside a longer path or an address, as in `docs/work/`, it begins none.
+/// Inside a longer path or an address, as in `docs/machine/`, it begins none.
 fn begins_a_path(line: &str, beginning: &str) -> bool {
     line.match_indices(beginning).any(|(start, _)| {
         let before = line[..start].chars().next_back();
