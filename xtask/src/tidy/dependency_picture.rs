@@ -19,6 +19,9 @@ const PICTURE: [(&str, &[&str]); 8] = [
 /// Examples and tests of every crate may read data.
 const FOR_EXAMPLES: &str = "nn-data";
 
+/// Further arrows for examples and tests only: a backend is tried on a model.
+const FOR_EXAMPLES_OF: [(&str, &str); 1] = [("nn-gpu", "nn-rbm")];
+
 /// Every manifest keeps to the picture, and every crate is in it.
 pub(super) fn crates_depend_as_drawn(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -36,7 +39,8 @@ pub(super) fn crates_depend_as_drawn(tree: &Tree) -> Vec<Finding> {
         for dependency in dependencies(&file.text) {
             let package = dependency.package.as_str();
             let ours = PICTURE.iter().any(|(drawn, _)| *drawn == package) || package.starts_with("nn-");
-            let for_examples = dependency.dev && package == FOR_EXAMPLES;
+            let for_examples =
+                dependency.dev && (package == FOR_EXAMPLES || FOR_EXAMPLES_OF.contains(&(name, package)));
             if ours && package != name && !for_examples && !allowed.contains(&package) {
                 let may =
                     if allowed.is_empty() { "no crate of ours".to_string() } else { allowed.join(", ") };
@@ -63,7 +67,11 @@ mod tests {
                 "nn-rbm/Cargo.toml",
                 "[dependencies]\nnn-core.workspace = true\n[dev-dependencies]\nnn-data.workspace = true\n",
             ),
-            ("nn-gpu/Cargo.toml", "[dependencies]\nx = { package = \"nn-rbm\", path = \"../nn-rbm\" }\n"),
+            (
+                "nn-gpu/Cargo.toml",
+                "[dependencies]\nx = { package = \"nn-rbm\", path = \"../nn-rbm\" }\n\
+                 [dev-dependencies]\nnn-rbm.workspace = true\n",
+            ),
             (
                 "nn-bench/Cargo.toml",
                 "[dependencies]\nnn-rbm.workspace = true\nxtask = { path = \"../xtask\" }\n",

@@ -28,11 +28,18 @@ struct Allowed {
     reason: &'static str,
 }
 
-const ALLOWED: &[Allowed] = &[Allowed {
-    path: "nn-core/src/cpu/team.rs",
-    phrase: "Instant::now",
-    reason: "how long an idle thread looks for work before it sleeps changes no result",
-}];
+const ALLOWED: &[Allowed] = &[
+    Allowed {
+        path: "nn-core/src/cpu/team.rs",
+        phrase: "Instant::now",
+        reason: "how long an idle thread looks for work before it sleeps changes no result",
+    },
+    Allowed {
+        path: "nn-gpu/src/tuning.rs",
+        phrase: "Instant::now",
+        reason: "measuring kernels is what was asked for; what was measured is an argument from then on",
+    },
+];
 
 /// The file that holds the list above, for findings about the list.
 const THIS_FILE: &str = "xtask/src/tidy/hidden_inputs.rs";
