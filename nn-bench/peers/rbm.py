@@ -9,7 +9,7 @@ Matrices: `inputs` (cases × 784, in [0, 1]), `weights` (the start of training, 
 
 import math
 
-from protocol import serve
+from protocol import TorchWork, serve
 
 BATCH = 100
 RATE = 0.05
@@ -21,7 +21,7 @@ TEMPERATURES = 1000
 MEASURED = 1000
 
 
-class TorchTraining:
+class TorchTraining(TorchWork):
     """An RBM of binary units that goes on learning: one unit of work is one shuffled epoch.
 
     `sweeps` of Gibbs sampling start at the data (contrastive divergence), or one sweep goes on from chains that are
@@ -29,15 +29,19 @@ class TorchTraining:
     reconstruction of contrastive divergence.
     """
 
-    def __init__(self, torch, draw, inputs, weights, sweeps, persistent=False):
-        self.torch, self.draw = torch, draw
-        self.inputs, self.weights = torch.from_numpy(inputs), torch.from_numpy(weights)
+    def __init__(self, torch, device, draw, inputs, weights, sweeps, persistent=False):
+        super().__init__(torch, device)
+        self.draw = draw
+        self.inputs, self.weights = torch.from_numpy(inputs).to(device), torch.from_numpy(weights).to(device)
         visible, hidden = self.weights.shape
-        self.visible_biases, self.hidden_biases = torch.zeros(visible), torch.zeros(hidden)
-        self.weights_step = torch.zeros(visible, hidden)
-        self.visible_step, self.hidden_step = torch.zeros(visible), torch.zeros(hidden)
+        self.visible_biases, self.hidden_biases = self.zeros(visible), self.zeros(hidden)
+        self.weights_step = self.zeros(visible, hidden)
+        self.visible_step, self.hidden_step = self.zeros(visible), self.zeros(hidden)
         self.sweeps = sweeps
-        self.chains = draw(torch.full((CHAINS, hidden), 0.5)) if persistent else None
+        self.chains = draw(self.zeros(CHAINS, hidden) + 0.5) if persistent else None
+
+    def zeros(self, *shape):
+        return self.torch.zeros(*shape, device=self.device)
 
     def mean_hidden(self, visible):
         return self.torch.addmm(self.hidden_biases, visible, self.weights).sigmoid_()
@@ -47,7 +51,7 @@ class TorchTraining:
 
     def unit(self):
         with self.torch.no_grad():
-            order = self.torch.randperm(len(self.inputs))
+            order = self.torch.randperm(len(self.inputs), device=self.device)
             for cases in order[: len(order) // BATCH * BATCH].split(BATCH):
                 self.update(self.inputs.index_select(0, cases))
 
@@ -89,15 +93,17 @@ class TorchTraining:
         return (cases - self.mean_visible(self.mean_hidden(cases))).square().mean()
 
 
-class TorchAis:
+class TorchAis(TorchWork):
     """Annealed importance sampling from independent units of zero bias to an RBM; one unit of work is one estimate."""
 
-    def __init__(self, torch, draw, weights):
-        self.torch, self.draw = torch, draw
-        self.weights = torch.from_numpy(weights)
+    def __init__(self, torch, device, draw, weights):
+        super().__init__(torch, device)
+        self.draw = draw
+        self.weights = torch.from_numpy(weights).to(device)
         visible, hidden = self.weights.shape
-        self.visible_biases, self.hidden_biases = torch.zeros(visible), torch.zeros(hidden)
-        self.base_biases = torch.zeros(visible)
+        self.visible_biases = torch.zeros(visible, device=device)
+        self.hidden_biases = torch.zeros(hidden, device=device)
+        self.base_biases = torch.zeros(visible, device=device)
         self.log_partition = float("nan")
 
     def unit(self):
@@ -107,7 +113,7 @@ class TorchAis:
     def estimate(self):
         torch, softplus = self.torch, self.torch.nn.functional.softplus
         betas = [step / TEMPERATURES for step in range(TEMPERATURES + 1)]
-        log_weights = torch.zeros(CHAINS, dtype=torch.float64)
+        log_weights = torch.zeros(CHAINS, dtype=torch.float64, device=self.device)
         visible = self.draw(self.base_biases.sigmoid().expand(CHAINS, -1))
         for lower, upper in zip(betas[:-1], betas[1:]):
             activation = torch.addmm(self.hidden_biases, visible, self.weights)
@@ -119,7 +125,7 @@ class TorchAis:
                 biases = self.base_biases.lerp(self.visible_biases, upper)
                 visible = self.draw(torch.addmm(biases, hidden, self.weights.t(), alpha=upper).sigmoid_())
         hidden_units = self.weights.shape[1]
-        base = softplus(self.base_biases.double()).sum() + hidden_units * softplus(torch.zeros((), dtype=torch.float64))
+        base = softplus(self.base_biases.double()).sum() + hidden_units * math.log(2.0)
         return base + log_weights.logsumexp(0) - math.log(CHAINS)
 
     def figure(self):
@@ -151,37 +157,43 @@ class ScikitLearnPersistent:
         return numpy.square(cases - sigmoid(hidden @ machine.components_ + machine.intercept_visible_)).mean()
 
 
-def load_torch(threads, matrices):
-    import torch
-
-    return torch.__version__, torch_workloads(torch, torch.bernoulli, threads, matrices)
+def draw_by_bernoulli(torch):
+    return torch.bernoulli
 
 
-def load_torch_rand(threads, matrices):
-    import torch
-
+def draw_by_rand(torch):
     def draw(probabilities):
         return (torch.rand_like(probabilities) < probabilities).float()
 
-    return torch.__version__, torch_workloads(torch, draw, threads, matrices)
+    return draw
 
 
-def torch_workloads(torch, draw, threads, matrices):
-    torch.set_num_threads(threads)
-    torch.manual_seed(0)
+def loader(drawing, workloads):
+    """Loads torch with one way to draw, for the workloads that a function makes of it."""
 
+    def load(place, matrices):
+        import torch
+
+        torch.manual_seed(0)
+        return torch.__version__, workloads(torch, place.torch_device(torch), drawing(torch), matrices)
+
+    return load
+
+
+def torch_workloads(torch, device, draw, matrices):
     def training(sweeps, persistent=False):
-        return lambda: TorchTraining(torch, draw, matrices["inputs"], matrices["weights"], sweeps, persistent)
+        inputs, weights = matrices["inputs"], matrices["weights"]
+        return TorchTraining(torch, device, draw, inputs, weights, sweeps, persistent)
 
     return {
-        "rbm-cd1": training(1),
-        "rbm-cd10": training(10),
-        "rbm-pcd1": training(1, persistent=True),
-        "rbm-ais": lambda: TorchAis(torch, draw, matrices["ais-weights"]),
+        "rbm-cd1": lambda: training(1),
+        "rbm-cd10": lambda: training(10),
+        "rbm-pcd1": lambda: training(1, persistent=True),
+        "rbm-ais": lambda: TorchAis(torch, device, draw, matrices["ais-weights"]),
     }
 
 
-def load_scikit_learn(threads, matrices):
+def load_scikit_learn(place, matrices):
     # Its threads are those of numpy's products, which the environment limits.
     import sklearn
     from sklearn.neural_network import BernoulliRBM
@@ -193,4 +205,5 @@ def load_scikit_learn(threads, matrices):
 
 
 if __name__ == "__main__":
-    serve({"torch": load_torch, "torch-rand": load_torch_rand, "scikit-learn": load_scikit_learn})
+    torch, torch_rand = loader(draw_by_bernoulli, torch_workloads), loader(draw_by_rand, torch_workloads)
+    serve({"torch": torch, "torch-rand": torch_rand, "scikit-learn": load_scikit_learn})

@@ -2,12 +2,12 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use clap::Parser;
 
 use crate::bench::{self, session};
 use crate::command_line::{self, BenchOptions, Command, CommandLine, ExperimentOptions};
+use crate::environment::Environment;
 use crate::execution::{execute, repeat_command};
 use crate::experiment::Experiment;
 use crate::interruption::{INTERRUPTED, watch_ctrl_c};
@@ -22,7 +22,7 @@ const REFUSED: u8 = 2;
 pub fn start(
     experiments: &[Box<dyn Experiment>],
     arguments: impl IntoIterator<Item = OsString>,
-    data_from_environment: Option<PathBuf>,
+    environment: Environment,
 ) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let command = match CommandLine::try_parse_from(&arguments) {
@@ -41,8 +41,13 @@ pub fn start(
             print(&listing(experiments, options.names));
             0
         }
-        Command::Experiment(options) => experiment(experiments, &options, data_from_environment),
-        Command::Bench(options) => benchmarks(&options, data_from_environment),
+        Command::Experiment(options) => experiment(experiments, &options, &environment),
+        Command::Bench(options) => benchmarks(&options, &environment),
+        #[cfg(feature = "gpu")]
+        Command::Adapters(options) => {
+            print(&crate::adapter_listing::listing());
+            if options.tune { tuning() } else { 0 }
+        }
         #[cfg(feature = "fetch")]
         Command::Fetch(fetch) => match fetch.run() {
             Ok(()) => 0,
@@ -54,10 +59,24 @@ pub fn start(
     }
 }
 
-fn benchmarks(options: &BenchOptions, data_from_environment: Option<PathBuf>) -> u8 {
-    match bench::measure(options, data_from_environment, &session::output_folder()) {
+fn benchmarks(options: &BenchOptions, environment: &Environment) -> u8 {
+    match bench::measure(options, environment.data(), &session::output_folder()) {
         Ok(measured) => {
             print(&measured.text(options.json));
+            0
+        }
+        Err(error) => {
+            say(&format!("error: {}", run_error::one_line(&error)));
+            REFUSED
+        }
+    }
+}
+
+#[cfg(feature = "gpu")]
+fn tuning() -> u8 {
+    match crate::tuned_gpu::tune() {
+        Ok(lines) => {
+            print(&(lines.join("\n") + "\n"));
             0
         }
         Err(error) => {
@@ -70,10 +89,10 @@ fn benchmarks(options: &BenchOptions, data_from_environment: Option<PathBuf>) ->
 fn experiment(
     experiments: &[Box<dyn Experiment>],
     options: &ExperimentOptions,
-    data_from_environment: Option<PathBuf>,
+    environment: &Environment,
 ) -> u8 {
-    let outcome = watch_ctrl_c()
-        .and_then(|interrupted| execute(experiments, options, data_from_environment, interrupted));
+    let outcome =
+        watch_ctrl_c().and_then(|interrupted| execute(experiments, options, environment, interrupted));
     match outcome {
         Ok(report) => {
             print(&summary(&report));
@@ -90,7 +109,11 @@ fn experiment(
             INTERRUPTED
         }
         Err(error) => {
-            say(&format!("error: {}", run_error::one_line(&error)));
+            let mut line = format!("error: {}", run_error::one_line(&error));
+            if error.can_be_resumed() {
+                line += &format!("; resume with: {} --resume", repeat_command(options));
+            }
+            say(&line);
             REFUSED
         }
     }
@@ -141,6 +164,6 @@ mod tests {
     #[test]
     fn an_unknown_suite_is_refused_before_anything_is_measured() {
         let arguments = ["nn-bench", "bench", "prodct"].map(OsString::from);
-        assert_eq!(start(&[], arguments, None), REFUSED);
+        assert_eq!(start(&[], arguments, Environment::default()), REFUSED);
     }
 }

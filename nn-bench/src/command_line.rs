@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use crate::bench::Selection;
 use crate::run::Backend;
 
 /// Everything that can be typed.
@@ -25,9 +26,21 @@ pub enum Command {
     /// Measure speed, alone or beside other libraries, and write target/bench/SUITE.json and SUITE.md
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchOptions),
+    /// List the GPUs of this machine, what each lacks, and why an interface has none
+    #[cfg(feature = "gpu")]
+    #[command(after_help = ADAPTERS)]
+    Adapters(AdapterOptions),
     /// Download official data files into the folder where experiments look for them
     #[cfg(feature = "fetch")]
     Fetch(crate::fetch::Fetch),
+}
+
+/// What to do with the adapters beside listing them.
+#[derive(Debug, Clone, Args)]
+pub struct AdapterOptions {
+    /// Measure which kernels are the fastest on each card and keep that for later runs
+    #[arg(long)]
+    pub tune: bool,
 }
 
 /// Which experiment, how large, and where to.
@@ -49,7 +62,7 @@ pub struct ExperimentOptions {
     #[arg(long, default_value = "default")]
     pub profile: String,
 
-    /// What to compute with
+    /// What to compute with; all but cpu and reference need a program built with --features gpu
     #[arg(long, value_enum, default_value = "cpu")]
     pub backend: Backend,
 
@@ -73,8 +86,12 @@ pub struct ExperimentOptions {
 /// What to measure, and beside what.
 #[derive(Debug, Clone, Args)]
 pub struct BenchOptions {
-    /// What to measure: product or rbm; everything if left out
+    /// What to measure: product, rbm or device; everything if left out
     pub suite: Option<String>,
+
+    /// What ours computes with; all: the processor and every adapter, in one table and a page
+    #[arg(long, value_enum, value_name = "NAME", default_value = "cpu")]
+    pub backend: Selection,
 
     /// A Python interpreter whose libraries (torch, scikit-learn) are measured in turn with ours
     #[arg(long, value_name = "PYTHON")]
@@ -98,15 +115,35 @@ Examples:
   nn-bench bench
   nn-bench bench rbm --peers python3 --data ~/data
   nn-bench bench product --json --rounds 21
+  nn-bench bench device --backend vulkan
+  nn-bench bench --backend all --peers python3
 
+With --backend all, target/bench has devices.json, devices.md and devices.html. A device that is not there or fails
+becomes a line that says why. Peers compute on the card that ours computes on, if they can.
 A peer that is not installed is left out, with the reason in the table.";
+
+#[cfg(feature = "gpu")]
+const ADAPTERS: &str = "\
+Examples:
+  nn-bench adapters
+  NN_GPU_ADAPTER=geforce nn-bench experiment NAME --backend gpu
+
+OpenGL is looked for by a program built with --features gl.";
 
 const EXAMPLES: &str = "\
 Examples:
   nn-bench experiment --list
   nn-bench experiment NAME --profile quick
   nn-bench experiment NAME --data ~/data --seed 7 --out runs/seventh
+  nn-bench experiment NAME --backend gpu
   nn-bench experiment NAME --resume
+
+Variables of the environment, for GPUs:
+  NN_GPU_ADAPTER=WORDS  only adapters whose name contains the words
+  NN_GPU_MEMORY=MIB     use at most so much device memory
+  NN_GPU_CHECKED=1      keep the bounds checks of shaders
+  NN_GPU_FAULT=lost:N or memory:N
+                        for tests: lose the device after N dispatches, or its memory after N buffers
 
 Ctrl-C saves and stops, and the last line says how to go on; a second Ctrl-C stops at once.
 Exit codes: 0 done; 2 something is wrong, the message says what to do; 130 interrupted.";
@@ -159,6 +196,7 @@ mod tests {
             panic!("another command")
         };
         assert_eq!((options.suite.as_deref(), options.rounds, options.json), (Some("rbm"), 3, false));
+        assert_eq!(options.backend, Selection::Cpu);
         assert_eq!(options.peers.unwrap(), "py");
         assert!(parse("nn-bench bench --rounds 0").is_err());
     }

@@ -5,12 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::command_line::ExperimentOptions;
-use crate::experiment::{Experiment, find_experiment, find_profile};
+use crate::devices::Devices;
+use crate::environment::Environment;
+use crate::experiment::{Experiment, ProfileInfo, find_experiment, find_profile};
+use crate::progress::say;
+use crate::recovery::Recovery;
 use crate::report::{Heading, WrittenReport};
 use crate::run::{Run, RunIdentity};
-use crate::run_error::RunError;
+use crate::run_error::{RunError, one_line};
 
-/// Checks everything that can be checked beforehand, runs the experiment and writes its report.
+/// Checks everything that can be checked beforehand, runs the experiment and writes its report. If the device is lost
+/// on the way it is opened again, and the experiment goes on from its last checkpoint.
 ///
 /// # Errors
 ///
@@ -19,13 +24,15 @@ use crate::run_error::RunError;
 pub fn execute(
     experiments: &[Box<dyn Experiment>],
     options: &ExperimentOptions,
-    data_from_environment: Option<PathBuf>,
+    environment: &Environment,
     interrupted: Arc<AtomicBool>,
 ) -> Result<WrittenReport, RunError> {
     let name = options.name.as_deref().unwrap_or_default();
     let experiment = find_experiment(experiments, name)?;
     let profile = find_profile(experiment, &options.profile)?;
-    let data = data_folder(options, data_from_environment)?;
+    let data = data_folder(options, environment.data())?;
+    let devices = Arc::new(Devices::new(environment.clone()));
+    devices.check(options.backend)?;
     let identity = RunIdentity {
         experiment: experiment.name().to_string(),
         profile: profile.name.to_string(),
@@ -33,15 +40,40 @@ pub fn execute(
         seed: options.seed,
     };
     let out = output_path(options);
-    let mut run = Run::start(&identity, options.backend, data, &out, options.resume, interrupted)?;
+    let mut recovery = Recovery::new(&out);
+    let mut resume = options.resume;
+    loop {
+        let (data, devices) = (data.clone(), Arc::clone(&devices));
+        let run = Run::start(&identity, options.backend, data, &out, resume, devices, interrupted.clone())?;
+        match to_the_end(experiment, run, profile, options, recovery.losses()) {
+            Err(error) if error.is_device_lost() && recovery.go_on_after_loss() => {
+                say(&format!("{}; opening the device again and resuming", one_line(&error)));
+                resume = true;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Runs the experiment and writes its report. Ends the run in any case, so that its folder is free for another.
+fn to_the_end(
+    experiment: &dyn Experiment,
+    mut run: Run,
+    profile: ProfileInfo,
+    options: &ExperimentOptions,
+    losses: u32,
+) -> Result<WrittenReport, RunError> {
     {
         let _whole = run.report.phase("whole run");
         experiment.run(&mut run)?;
     }
-    if options.resume {
+    if losses > 0 {
+        run.report.note(format!("The device was lost and opened again; number of losses: {losses}."));
+    }
+    if run.resume {
         run.report.note("This run was resumed from a checkpoint: the durations are those of its last part.");
     }
-    let command = repeat_command(options);
+    let (command, identity) = (repeat_command(options), run.identity());
     let heading = Heading { title: experiment.title(), profile, identity: &identity, command: &command };
     Ok(run.report.finish(&heading, run.out())?)
 }
@@ -92,9 +124,10 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::ProfileInfo;
     use crate::run::Backend;
+    use crate::run_error::WhileDoing;
     use std::fs;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     struct Toy;
 
@@ -143,14 +176,78 @@ mod tests {
     fn an_interrupted_run_is_resumed_and_reported() {
         let temporary = tempfile::tempdir().unwrap();
         let mut options = options(temporary.path());
-        let stopped = execute(&toy(), &options, None, Arc::new(AtomicBool::new(true))).unwrap_err();
+        let stopped =
+            execute(&toy(), &options, &Environment::default(), Arc::new(AtomicBool::new(true))).unwrap_err();
         let RunError::Interrupted { saved: Some(saved) } = stopped else { panic!("{stopped}") };
         assert_eq!(fs::read(saved).unwrap(), b"half");
         options.resume = true;
-        let report = execute(&toy(), &options, None, Arc::default()).unwrap();
+        let report = execute(&toy(), &options, &Environment::default(), Arc::default()).unwrap();
         let metrics: serde_json::Value = serde_json::from_slice(&fs::read(report.metrics).unwrap()).unwrap();
         assert_eq!(metrics["metrics"]["resumed"], 1.0);
         assert_eq!(metrics["seed"], 5);
+    }
+
+    /// Loses its device in the first attempts, each time after saving something new if it is to advance.
+    struct Unlucky {
+        losses: u32,
+        advances: bool,
+        attempts: Arc<AtomicU32>,
+    }
+
+    impl Experiment for Unlucky {
+        fn name(&self) -> &'static str {
+            "toy"
+        }
+        fn title(&self) -> &'static str {
+            "A toy that breaks"
+        }
+        fn summary(&self) -> &'static str {
+            "Loses its device."
+        }
+        fn profiles(&self) -> &'static [ProfileInfo] {
+            Toy.profiles()
+        }
+        fn run(&self, run: &mut Run) -> Result<(), RunError> {
+            let attempt = self.attempts.fetch_add(1, Ordering::SeqCst);
+            assert_eq!(run.resume, attempt > 0, "every attempt but the first goes on");
+            if self.advances {
+                run.out().write("checkpoint-toy.safetensors", &attempt.to_le_bytes())?;
+            }
+            if attempt < self.losses {
+                let lost = nn_core::Error::DeviceLost { device: "gpu".into(), reason: "pulled out".into() };
+                return Err(lost).while_doing("training");
+            }
+            run.report.metric("attempts", f64::from(attempt + 1))?;
+            Ok(())
+        }
+    }
+
+    fn attempt(losses: u32, advances: bool) -> (Result<WrittenReport, RunError>, u32) {
+        let temporary = tempfile::tempdir().unwrap();
+        let attempts = Arc::new(AtomicU32::new(0));
+        let unlucky = Unlucky { losses, advances, attempts: Arc::clone(&attempts) };
+        let experiments: Vec<Box<dyn Experiment>> = vec![Box::new(unlucky)];
+        let options = options(temporary.path());
+        let outcome = execute(&experiments, &options, &Environment::default(), Arc::default());
+        (outcome, attempts.load(Ordering::SeqCst))
+    }
+
+    #[test]
+    fn a_run_that_loses_its_device_goes_on() {
+        let (outcome, attempts) = attempt(1, false);
+        assert_eq!((outcome.unwrap().summary[0].1, attempts), (2.0, 2));
+        let (outcome, attempts) = attempt(3, true);
+        assert_eq!((outcome.unwrap().summary[0].1, attempts), (4.0, 4));
+    }
+
+    #[test]
+    fn a_device_that_is_lost_again_and_again_ends_the_run() {
+        let (outcome, attempts) = attempt(9, false);
+        assert!(outcome.unwrap_err().is_device_lost());
+        assert_eq!(attempts, 2, "nothing was saved between the losses");
+        let (outcome, attempts) = attempt(9, true);
+        assert!(outcome.unwrap_err().can_be_resumed());
+        assert_eq!(attempts, 4);
     }
 
     #[test]
@@ -158,11 +255,12 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let mut options = options(&temporary.path().join("out"));
         let missing = temporary.path().join("missing");
-        let refused =
-            execute(&toy(), &options, Some(missing.clone()), Arc::default()).unwrap_err().to_string();
+        let environment = Environment::read(|name| (name == "NN_DATA_DIR").then(|| missing.clone().into()));
+        let refused = execute(&toy(), &options, &environment, Arc::default()).unwrap_err().to_string();
         assert!(refused.starts_with("NN_DATA_DIR: "), "{refused}");
         options.data = Some(missing);
-        let refused = execute(&toy(), &options, None, Arc::default()).unwrap_err().to_string();
+        let refused =
+            execute(&toy(), &options, &Environment::default(), Arc::default()).unwrap_err().to_string();
         assert!(refused.starts_with("--data: ") && refused.contains("missing"), "{refused}");
         assert!(!temporary.path().join("out").exists());
     }

@@ -29,11 +29,16 @@
 //! interrupted saves its checkpoint and returns [`Run::stop_after_saving`].
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "gpu")]
+pub mod adapter_listing;
 pub mod application;
+pub mod backend;
 pub mod bench;
 pub mod command_line;
 pub mod data_checksum;
+pub mod devices;
 pub mod digits;
+pub mod environment;
 pub mod execution;
 pub mod experiment;
 pub mod experiments;
@@ -47,11 +52,16 @@ pub mod nearest_name;
 pub mod output_folder;
 pub mod picture;
 pub mod progress;
+pub mod recovery;
 pub mod report;
 pub mod run;
 pub mod run_error;
 pub mod training;
+pub mod trial;
+#[cfg(feature = "gpu")]
+pub mod tuned_gpu;
 
+pub use environment::Environment;
 pub use experiment::{Experiment, ProfileInfo};
 pub use image_grid::{Scaling, TileAxis, TileLayout};
 pub use picture::{GrayImage, Picture, RgbImage};
@@ -59,3 +69,4 @@ pub use progress::Progress;
 pub use report::{Axes, Report};
 pub use run::{Backend, Run};
 pub use run_error::{RunError, WhileDoing};
+pub use trial::Trial;

@@ -1,5 +1,6 @@
 //! What a run found out, gathered piece by piece and written at the end as a page and as numbers.
 
+mod bars;
 mod chart;
 mod html;
 mod metrics_json;
@@ -17,8 +18,10 @@ use crate::experiment::ProfileInfo;
 use crate::output_folder::OutputFolder;
 use crate::picture::Picture;
 use crate::run::RunIdentity;
+pub(crate) use bars::{Bars, Group};
 pub use chart::Axes;
 use chart::Chart;
+pub(crate) use html::STYLE;
 pub use phases::PhaseTimer;
 use phases::Phases;
 pub use report_error::ReportError;

@@ -6,42 +6,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use nn_core::Device;
 use serde::{Deserialize, Serialize};
 
+pub use crate::backend::Backend;
+use crate::devices::Devices;
 use crate::output_folder::OutputFolder;
 use crate::progress::Progress;
 use crate::report::{PhaseTimer, Report};
 use crate::run_error::{RunError, WhileDoing};
+use crate::trial::Trial;
 
 /// The file that says which run an output folder holds.
 const RUN_FILE: &str = "run.json";
-
-/// What the numbers are computed with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Backend {
-    /// Threads and vector instructions.
-    Cpu,
-    /// Plain loops on one thread, for comparison; slow.
-    Reference,
-}
-
-impl Backend {
-    /// The device of this name.
-    pub fn device(self) -> nn_core::Device {
-        match self {
-            Self::Cpu => nn_core::Device::cpu(),
-            Self::Reference => nn_core::Device::reference(),
-        }
-    }
-
-    /// The name on the command line and in the report.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Reference => "reference",
-        }
-    }
-}
 
 /// What makes two runs the same run: a checkpoint of one can be resumed as the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +27,7 @@ pub struct RunIdentity {
     pub experiment: String,
     /// The profile's name.
     pub profile: String,
-    /// The backend's name.
+    /// The backend's name; of a run with `auto`, that of the chosen one as soon as it is chosen.
     pub backend: String,
     /// Where all random numbers begin.
     pub seed: u64,
@@ -77,7 +54,7 @@ impl RunIdentity {
 pub struct Run {
     /// The profile's name.
     pub profile: String,
-    /// What the numbers are computed with.
+    /// What the numbers are computed with. [`device`](Self::device) opens it.
     pub backend: Backend,
     /// Where all random numbers of the run begin.
     pub seed: u64,
@@ -89,11 +66,12 @@ pub struct Run {
     pub report: Report,
     experiment: String,
     out: OutputFolder,
+    devices: Arc<Devices>,
     interrupted: Arc<AtomicBool>,
 }
 
 impl Run {
-    /// Claims the output folder for the run.
+    /// Claims the output folder for the run. A run with `auto` that is resumed computes with what it chose before.
     ///
     /// # Errors
     ///
@@ -101,10 +79,11 @@ impl Run {
     /// holds one that did not come to its end.
     pub fn start(
         identity: &RunIdentity,
-        backend: Backend,
+        mut backend: Backend,
         data: Option<PathBuf>,
         out: &Path,
         resume: bool,
+        devices: Arc<Devices>,
         interrupted: Arc<AtomicBool>,
     ) -> Result<Self, RunError> {
         // Before the folder is made: a wrong --out with --resume should leave no empty folder behind.
@@ -112,17 +91,25 @@ impl Run {
             return Err(RunError::NothingToResume { folder: out.to_path_buf() });
         }
         let out = OutputFolder::open(out)?;
+        let mut report = Report::default();
         if resume {
             let found = read_identity(&out.file(RUN_FILE))?;
-            if let Some(difference) = found.difference_from(identity) {
+            let mut wanted = identity.clone();
+            if backend == Backend::Auto
+                && let Some(chosen) = Backend::chosen_by_auto(&found.backend)
+            {
+                backend = chosen;
+                wanted.backend = chosen.name().to_string();
+                report.setting("chosen by auto", format!("{}, when the run began", chosen.name()));
+            }
+            if let Some(difference) = found.difference_from(&wanted) {
                 return Err(RunError::OtherRunInFolder { folder: out.path().to_path_buf(), difference });
             }
         } else {
             if holds_unfinished_run(out.path()) {
                 return Err(RunError::UnfinishedRun { folder: out.path().to_path_buf() });
             }
-            let text = serde_json::to_string_pretty(identity).while_doing("describing the run")?;
-            out.write(RUN_FILE, text.as_bytes())?;
+            write_identity(&out, identity)?;
         }
         Ok(Self {
             profile: identity.profile.clone(),
@@ -130,9 +117,10 @@ impl Run {
             seed: identity.seed,
             data,
             resume,
-            report: Report::default(),
+            report,
             experiment: identity.experiment.clone(),
             out,
+            devices,
             interrupted,
         })
     }
@@ -145,6 +133,24 @@ impl Run {
             backend: self.backend.name().to_string(),
             seed: self.seed,
         }
+    }
+
+    /// Opens the device to compute on. `trial` builds the model at hand and a minibatch on a device that is offered:
+    /// `auto` times some of its updates on the processor and on the GPU, and the faster is the run's from then on.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such device, or the trial fails on the processor.
+    pub fn device(&mut self, trial: impl Fn(&Device) -> Result<Trial, RunError>) -> Result<Device, RunError> {
+        let opened = self.devices.open(self.backend, trial)?;
+        if self.backend != opened.backend {
+            self.backend = opened.backend;
+            write_identity(&self.out, &self.identity())?;
+        }
+        for (name, value) in opened.settings {
+            self.report.setting(name, value);
+        }
+        Ok(opened.device)
     }
 
     /// The folder of the data files, for an experiment that cannot do without.
@@ -206,6 +212,12 @@ fn holds_unfinished_run(folder: &Path) -> bool {
     checkpoints && folder.join(RUN_FILE).exists() && !folder.join("metrics.json").exists()
 }
 
+fn write_identity(out: &OutputFolder, identity: &RunIdentity) -> Result<(), RunError> {
+    let text = serde_json::to_string_pretty(identity).while_doing("describing the run")?;
+    out.write(RUN_FILE, text.as_bytes())?;
+    Ok(())
+}
+
 fn read_identity(file: &Path) -> Result<RunIdentity, RunError> {
     let unreadable = |reason: io::Error| RunError::UnreadableRunFile {
         file: file.to_path_buf(),
@@ -225,7 +237,7 @@ mod tests {
     }
 
     fn start(out: &Path, seed: u64, resume: bool) -> Result<Run, RunError> {
-        Run::start(&identity(seed), Backend::Cpu, None, out, resume, Arc::default())
+        Run::start(&identity(seed), Backend::Cpu, None, out, resume, Arc::default(), Arc::default())
     }
 
     #[test]
@@ -237,6 +249,25 @@ mod tests {
         start(temporary.path(), 3, true).unwrap();
         let message = start(temporary.path(), 4, true).unwrap_err().to_string();
         assert!(message.contains("holds a run with seed 3, not 4; give the same settings"), "{message}");
+    }
+
+    #[test]
+    fn a_run_with_auto_keeps_to_what_it_chose() {
+        let temporary = tempfile::tempdir().unwrap();
+        let auto = RunIdentity { backend: "auto".to_string(), ..identity(3) };
+        let start = |resume| {
+            let none = (Arc::default(), Arc::default());
+            Run::start(&auto, Backend::Auto, None, temporary.path(), resume, none.0, none.1)
+        };
+        drop(start(false).unwrap());
+        // Stopped before anything was chosen: it is still to be chosen.
+        let mut run = start(true).unwrap();
+        assert_eq!(run.backend, Backend::Auto);
+        run.backend = Backend::Gpu;
+        write_identity(&run.out, &run.identity()).unwrap();
+        drop(run);
+        let run = start(true).unwrap();
+        assert_eq!((run.backend, run.identity().backend.as_str()), (Backend::Gpu, "gpu"));
     }
 
     #[test]

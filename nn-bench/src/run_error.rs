@@ -54,6 +54,26 @@ pub enum RunError {
         /// The backend asked for.
         backend: &'static str,
     },
+    /// The program was built without the feature that the backend needs.
+    #[error(
+        "the backend '{backend}' is not built into this program; start it with: cargo xtask reproduce-experiment NAME \
+         --backend {backend}, or build nn-bench with --features {}",
+        if *backend == "gl" { "gl" } else { "gpu" }
+    )]
+    BackendNotBuilt {
+        /// The backend asked for.
+        backend: &'static str,
+    },
+    /// A variable of the environment has a value that means nothing.
+    #[error("{name} is '{given}', but {allowed}; change the variable or unset it")]
+    Environment {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        given: String,
+        /// What would be accepted.
+        allowed: &'static str,
+    },
     /// `--resume` was given and the folder holds nothing to go on with.
     #[error("nothing to resume in {}: it holds no run; leave out --resume to start one", folder.display())]
     NothingToResume {
@@ -116,6 +136,31 @@ pub enum RunError {
     },
 }
 
+impl RunError {
+    /// Whether the device went away: another one can go on from the last checkpoint.
+    pub fn is_device_lost(&self) -> bool {
+        matches!(self.cause(), Some(nn_core::Error::DeviceLost { .. }))
+    }
+
+    /// Whether the same run can go on later, from its last checkpoint.
+    pub fn can_be_resumed(&self) -> bool {
+        use nn_core::Error::{DeviceLost, OutOfMemory};
+        matches!(self.cause(), Some(DeviceLost { .. } | OutOfMemory { .. }))
+    }
+
+    /// The error of our libraries at the bottom of it, if there is one.
+    fn cause(&self) -> Option<&nn_core::Error> {
+        let mut cause: Option<&dyn Error> = Some(self);
+        while let Some(error) = cause {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            cause = error.source();
+        }
+        None
+    }
+}
+
 fn did_you_mean(nearest: &Option<String>) -> String {
     nearest.as_ref().map_or_else(String::new, |name| format!("did you mean '{name}'? otherwise "))
 }
@@ -160,6 +205,18 @@ mod tests {
         let foreign: Result<(), _> = Err(std::io::Error::other("the cable\nis out"));
         let error = foreign.while_doing("reading images").unwrap_err();
         assert_eq!(one_line(&error), "reading images: the cable is out");
+    }
+
+    #[test]
+    fn a_lost_device_is_recognised_whoever_reports_it() {
+        let lost = || nn_core::Error::DeviceLost { device: "gpu".into(), reason: "gone".into() };
+        let error = Err::<(), _>(lost()).while_doing("training").while_doing("reproducing").unwrap_err();
+        assert!(error.is_device_lost() && error.can_be_resumed());
+        let full = nn_core::Error::OutOfMemory { device: "gpu".into(), wanted: 1, used: 0, cap: None };
+        let error = Err::<(), _>(full).while_doing("training").unwrap_err();
+        assert!(!error.is_device_lost() && error.can_be_resumed());
+        let other = Err::<(), _>(std::io::Error::other("x")).while_doing("reading").unwrap_err();
+        assert!(!other.is_device_lost() && !other.can_be_resumed());
     }
 
     #[test]

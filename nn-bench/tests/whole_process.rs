@@ -6,11 +6,11 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode, Output, Stdio};
 use std::time::Duration;
 
-use nn_bench::{Experiment, ProfileInfo, Run, RunError};
+use nn_bench::{Environment, Experiment, ProfileInfo, Run, RunError};
 
 const AS_NN_BENCH: &str = "as-nn-bench";
 const QUICK: &[ProfileInfo] = &[ProfileInfo { name: "quick", what: "little", duration: "1 s" }];
@@ -73,8 +73,8 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     if arguments.first().is_some_and(|first| first == AS_NN_BENCH) {
         let experiments: Vec<Box<dyn Experiment>> = vec![Box::new(Instant), Box::new(Slow)];
-        let data = std::env::var_os("NN_DATA_DIR").map(PathBuf::from);
-        return ExitCode::from(nn_bench::application::start(&experiments, arguments, data));
+        let environment = Environment::read(|name| std::env::var_os(name));
+        return ExitCode::from(nn_bench::application::start(&experiments, arguments, environment));
     }
     let tests: [(&str, Test); 8] = [
         ("a_finished_run_exits_with_0", a_finished_run_exits_with_0),

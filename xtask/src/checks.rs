@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{ExitCode, Stdio};
 
 use crate::cargo::{cargo, nn_bench};
+use crate::metrics;
 use crate::steps::Steps;
 use crate::tidy;
 
@@ -23,11 +24,22 @@ pub(crate) fn ci(root: &Path) -> ExitCode {
     steps.step("tidy", || tidy::run(root) == ExitCode::SUCCESS);
     let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"];
     steps.command("clippy", &mut cargo(&clippy));
+    let with_gpu = ["clippy", "--package", "nn-bench", "--features", "gpu", "--all-targets", "--locked"];
+    steps.command("clippy with GPUs", cargo(&with_gpu).args(["--", "--deny", "warnings"]));
     let mut documentation = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
     steps.command("documentation", documentation.env("RUSTDOCFLAGS", "-D warnings"));
     tests(&mut steps);
     let downloads = ["test", "--locked", "--package", "nn-data", "--features", "fetch", "--lib", "fetch"];
     steps.command("tests of downloading", &mut cargo(&downloads));
+    // What the feature adds, and the faults on a driver; everything else was tested without it.
+    for (name, arguments) in [
+        ("tests of opening GPUs", ["--lib", "devices"].as_slice()),
+        ("tests of listing adapters", &["--lib", "adapter_listing"]),
+        ("tests of recovery on a GPU", &["--test", "gpu_recovery"]),
+    ] {
+        let mut command = cargo(&["test", "--locked", "--package", "nn-bench", "--features", "gpu"]);
+        steps.command(name, command.args(arguments));
+    }
     experiments(&mut steps, root);
     steps.finish()
 }
@@ -40,7 +52,8 @@ fn tests(steps: &mut Steps) {
     steps.command("tests", &mut cargo(&["test", "--workspace", "--locked"]));
 }
 
-/// The quick profile of every experiment in the registry, each a step of its own.
+/// The quick profile of every experiment in the registry, each a step of its own: on the CPU, on Vulkan, and whether
+/// both found the same.
 fn experiments(steps: &mut Steps, root: &Path) {
     let mut names = Vec::new();
     steps.step("build of nn-bench and its list of experiments", || {
@@ -52,13 +65,30 @@ fn experiments(steps: &mut Steps, root: &Path) {
         names.extend(String::from_utf8_lossy(&output.stdout).lines().map(str::to_string));
         output.status.success()
     });
-    for name in names {
-        let mut arguments = vec![OsString::from("experiment"), OsString::from(&name)];
-        arguments.extend(["--profile", "quick", "--out"].map(OsString::from));
-        let out = root.join("target/ci-runs").join(&name);
-        // What an earlier, broken run left there would be refused.
-        let _ = std::fs::remove_dir_all(&out);
-        arguments.push(out.into_os_string());
-        steps.command(&format!("experiment {name}, quick profile"), &mut nn_bench(&[], &arguments));
+    let mut runs: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "quick")).collect();
+    // So short that both backends have to find the same to the last digits.
+    runs.push(("rbm-mnist", "smoke"));
+    let out = |name: &str, profile: &str, backend: &str| {
+        root.join("target/ci-runs").join(format!("{name}-{profile}-{backend}"))
+    };
+    // All on one backend before the next: each needs another build of the program.
+    for (backend, on, options) in
+        [("cpu", "", [].as_slice()), ("vulkan", ", on Vulkan", &["--features", "gpu"])]
+    {
+        for (name, profile) in &runs {
+            let out = out(name, profile, backend);
+            // What an earlier, broken run left there would be refused.
+            let _ = std::fs::remove_dir_all(&out);
+            let words = ["experiment", name, "--profile", profile, "--backend", backend, "--out"];
+            let mut arguments = words.map(OsString::from).to_vec();
+            arguments.push(out.into_os_string());
+            let step = format!("experiment {name}, {profile} profile{on}");
+            steps.command(&step, &mut nn_bench(options, &arguments));
+        }
+    }
+    for (name, profile) in &runs {
+        let step = format!("experiment {name}, {profile} profile: the same on CPU and Vulkan");
+        let (cpu, vulkan) = (out(name, profile, "cpu"), out(name, profile, "vulkan"));
+        steps.step(&step, || metrics::agree(name, profile, &cpu, &vulkan));
     }
 }

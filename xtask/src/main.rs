@@ -1,10 +1,12 @@
 //! The developer's commands, as `cargo xtask COMMAND`; this file only reads the command line.
 #![forbid(unsafe_code)]
 
+mod adapters;
 mod bench;
 mod cargo;
 mod checks;
 mod fetch;
+mod metrics;
 mod reproduce;
 mod steps;
 mod tidy;
@@ -31,6 +33,9 @@ enum Command {
     ReproduceExperiment(reproduce::Options),
     /// Measure speed, alone or beside other libraries
     Bench(bench::Options),
+    /// List the GPUs of this machine, what each lacks, and why an interface has none
+    #[command(after_help = adapters::EXAMPLES)]
+    Adapters(adapters::Options),
     /// Download official data files
     #[command(disable_help_flag = true)]
     Fetch(fetch::Options),
@@ -38,7 +43,7 @@ enum Command {
     Test,
     /// Check the invariants of ARCHITECTURE.md that no compiler checks
     Tidy,
-    /// Everything that must hold before a merge, with the quick profile of every experiment
+    /// Everything that must hold before a merge, with the quick profile of every experiment on CPU and Vulkan
     Ci,
 }
 
@@ -52,8 +57,11 @@ fn main() -> ExitCode {
             eprint!("{}", subcommand.map_or_else(String::new, |it| it.render_help().to_string()));
             ExitCode::from(2)
         }
-        Command::ReproduceExperiment(options) => cargo::become_nn_bench(&[], &options.arguments()),
-        Command::Bench(options) => cargo::become_nn_bench(&[], &options.arguments()),
+        Command::ReproduceExperiment(options) => {
+            cargo::become_nn_bench(options.cargo_options(), &options.arguments())
+        }
+        Command::Adapters(options) => cargo::become_nn_bench(options.cargo_options(), &options.arguments()),
+        Command::Bench(options) => cargo::become_nn_bench(options.cargo_options(), &options.arguments()),
         Command::Fetch(options) => cargo::become_nn_bench(&["--features", "fetch"], &options.arguments()),
         Command::Test => checks::test(),
         Command::Tidy => tidy::run(&cargo::workspace_root()),

@@ -9,7 +9,12 @@ Examples:
   cargo xtask reproduce-experiment --list
   cargo xtask reproduce-experiment NAME --profile quick
   cargo xtask reproduce-experiment NAME --data ~/data --seed 7
+  cargo xtask reproduce-experiment NAME --backend gpu
+  cargo xtask reproduce-experiment NAME --backend vulkan --profile quick
   cargo xtask reproduce-experiment NAME --resume
+
+Backends: cpu and reference compile no GPU library; gpu is the best card there is; vulkan,
+metal, dx12 and gl also take a software driver; auto takes the faster of cpu and gpu.
 
 Ctrl-C saves and stops, and the last line says how to go on; a second Ctrl-C stops at once.
 Exit codes: 0 done; 2 something is wrong, the message says what to do; 130 interrupted.";
@@ -28,8 +33,8 @@ pub(crate) struct Options {
     /// quick, default, full, or another that the experiment names
     #[arg(long)]
     profile: Option<OsString>,
-    /// What to compute with: cpu or reference
-    #[arg(long)]
+    /// What to compute with: cpu, reference, auto, gpu, vulkan, metal, dx12 or gl [default: cpu]
+    #[arg(long, value_name = "NAME")]
     backend: Option<OsString>,
     /// The folder of the data files [default: the environment variable NN_DATA_DIR]
     #[arg(long, value_name = "DIR")]
@@ -48,6 +53,16 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn names_nothing(&self) -> bool {
         self.name.is_none() && !self.list
+    }
+
+    /// The options of cargo: what the backend needs and nothing more, as compiling a GPU library takes minutes.
+    pub(crate) fn cargo_options(&self) -> &'static [&'static str] {
+        match self.backend.as_ref().and_then(|name| name.to_str()) {
+            Some("gl") => &["--features", "gl"],
+            Some("auto" | "gpu" | "vulkan" | "metal" | "dx12") => &["--features", "gpu"],
+            // A misspelt name, too, is refused sooner without.
+            _ => &[],
+        }
     }
 
     pub(crate) fn arguments(&self) -> Vec<OsString> {
@@ -94,6 +109,19 @@ mod tests {
         );
         let listed = parse("x --list --names").arguments();
         assert_eq!(listed, ["experiment", "--list", "--names"]);
+    }
+
+    #[test]
+    fn only_who_asks_for_a_gpu_compiles_for_one() {
+        for line in
+            ["x toy", "x toy --backend cpu", "x toy --backend reference", "x toy --backend cqu", "x --list"]
+        {
+            assert!(parse(line).cargo_options().is_empty(), "{line}");
+        }
+        for name in ["auto", "gpu", "vulkan", "metal", "dx12"] {
+            assert_eq!(parse(&format!("x toy --backend {name}")).cargo_options(), ["--features", "gpu"]);
+        }
+        assert_eq!(parse("x toy --backend=gl").cargo_options(), ["--features", "gl"]);
     }
 
     #[test]

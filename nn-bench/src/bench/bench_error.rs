@@ -19,6 +19,15 @@ pub enum BenchError {
         /// All names, separated by commas.
         known: String,
     },
+    /// A GPU is asked for, and this program was built without.
+    #[error(
+        "this nn-bench was built without GPUs, so --backend {backend} cannot be measured; run \
+         `cargo xtask bench --backend {backend}`, which builds what is needed, or build with --features gpu"
+    )]
+    WithoutGpus {
+        /// What was asked for.
+        backend: &'static str,
+    },
     /// The data folder that was named is not there.
     #[error(transparent)]
     DataFolder(#[from] RunError),
@@ -30,6 +39,9 @@ pub enum BenchError {
     /// A workload of ours failed.
     #[error("measuring: {0}")]
     Workload(#[from] nn_core::Error),
+    /// The page cannot be made.
+    #[error("making devices.html: {0}")]
+    Page(String),
     /// The threads to measure with cannot be had.
     #[error("starting threads: {0}; close other programs and try again")]
     Threads(#[from] rayon::ThreadPoolBuildError),

@@ -17,6 +17,17 @@ pub struct Busyness {
     total: u64,
 }
 
+/// What is to be said of these shares of several measurements, if the machine was not quiet in one of them.
+pub fn warning(shares: impl IntoIterator<Item = f64>) -> Option<String> {
+    let busiest = shares.into_iter().fold(0.0, f64::max);
+    (busiest > QUIET).then(|| {
+        let percent = busiest * 100.0;
+        format!(
+            "DO NOT RECORD: other programs kept up to {percent:.0} % of the machine busy; end them and measure again"
+        )
+    })
+}
+
 impl Busyness {
     /// Sleeps, and looks at the processors in the second half, when the threads of the side before sleep too.
     pub fn pause(&mut self, duration: Duration) {
@@ -58,6 +69,12 @@ mod tests {
         let text = "cpu  10 1 5 70 10 1 1 2 99 99\ncpu0 1 2 3 4\n";
         assert_eq!(parse(text), Some(Busyness { busy: 20, total: 100 }));
         assert_eq!((parse("cpu 1 2"), parse("intr 5"), parse("")), (None, None, None));
+    }
+
+    #[test]
+    fn one_busy_measurement_is_enough_for_a_warning() {
+        assert_eq!(warning([0.01, 0.04]), None);
+        assert!(warning([0.01, 0.5]).unwrap().starts_with("DO NOT RECORD: other programs kept up to 50 %"));
     }
 
     #[test]

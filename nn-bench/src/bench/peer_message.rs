@@ -15,6 +15,9 @@ pub struct Hello {
     /// Why the others cannot.
     #[serde(default)]
     pub missing: BTreeMap<String, String>,
+    /// The card that they compute on, unless it is the processor.
+    #[serde(default)]
+    pub card: Option<String>,
 }
 
 impl Hello {
@@ -87,7 +90,11 @@ mod tests {
         let line = r#"{"python": "3.12.1", "versions": {"torch": "2.9"}, "missing": {"scikit-learn": "ModuleNotFoundError"}}"#;
         let hello = Hello::parse(line).unwrap();
         assert_eq!((hello.python.as_str(), hello.versions["torch"].as_str()), ("3.12.1", "2.9"));
-        assert_eq!(hello.missing["scikit-learn"], "ModuleNotFoundError");
+        assert_eq!((hello.missing["scikit-learn"].as_str(), &hello.card), ("ModuleNotFoundError", &None));
+        assert_eq!(
+            Hello::parse(r#"{"python": "3", "card": "A card"}"#).unwrap().card.as_deref(),
+            Some("A card")
+        );
         let error =
             Hello::parse("usage: something else entirely, which goes on and on and on for ever").unwrap_err();
         assert!(error.contains("'usage: something") && error.ends_with("…'"), "{error}");

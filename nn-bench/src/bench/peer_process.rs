@@ -35,12 +35,17 @@ pub struct PeerProcess {
 
 impl PeerProcess {
     /// Starts `interpreter script arguments` and waits for its first line. What it complains of goes into a file
-    /// beside the script.
+    /// beside the script. It sees cards only if `on_card`.
     ///
     /// # Errors
     ///
     /// Why there is no such peer, in words.
-    pub fn start(interpreter: &OsStr, script: &Path, arguments: &[String]) -> Result<Self, String> {
+    pub fn start(
+        interpreter: &OsStr,
+        script: &Path,
+        arguments: &[String],
+        on_card: bool,
+    ) -> Result<Self, String> {
         let complaints = script.with_extension("stderr");
         let stderr =
             File::create(&complaints).map_err(|error| format!("no file for its messages: {error}"))?;
@@ -50,8 +55,10 @@ impl PeerProcess {
         WAITING_VARIABLES.iter().for_each(|variable| {
             command.env_remove(variable);
         });
-        // Both sides compute on the processor.
-        command.env("CUDA_VISIBLE_DEVICES", "");
+        if !on_card {
+            // Both sides compute on the processor.
+            command.env("CUDA_VISIBLE_DEVICES", "");
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
         let mut child = command
             .spawn()
@@ -138,7 +145,7 @@ done
         let temporary = tempfile::tempdir().unwrap();
         let path = temporary.path().join("fake.py");
         fs::write(&path, script).unwrap();
-        let started = PeerProcess::start(OsStr::new("sh"), &path, &["a".to_string(), "b".to_string()]);
+        let started = PeerProcess::start(OsStr::new("sh"), &path, &["a".to_string(), "b".to_string()], false);
         (temporary, started)
     }
 
@@ -165,7 +172,8 @@ done
         let (_temporary, chatty) = start("echo hello");
         assert!(chatty.unwrap_err().contains("'hello'"));
         let temporary = tempfile::tempdir().unwrap();
-        let missing = PeerProcess::start(OsStr::new("no-such-python"), &temporary.path().join("x.py"), &[]);
+        let missing =
+            PeerProcess::start(OsStr::new("no-such-python"), &temporary.path().join("x.py"), &[], false);
         assert!(missing.unwrap_err().starts_with("cannot start no-such-python: "));
     }
 }

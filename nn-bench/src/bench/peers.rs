@@ -10,9 +10,9 @@ use super::bench_error::BenchError;
 use super::matrices::Matrices;
 use super::peer_message::Request;
 use super::peer_process::PeerProcess;
-use super::suite::Suite;
+use super::suite::{SUITES, Suite};
 
-/// What both scripts import.
+/// What every script imports; scripts may import each other, too.
 const PROTOCOL: (&str, &str) = ("protocol.py", include_str!("../../peers/protocol.py"));
 
 /// Where a suite's peers stand.
@@ -27,7 +27,8 @@ pub enum Peers {
 }
 
 impl Peers {
-    /// Writes the scripts into `folder` and starts the suite's with this Python. A failure to start is no error.
+    /// Writes the scripts into `folder` and starts the suite's with this Python, on a card of this name if there is
+    /// one. A failure to start is no error.
     ///
     /// # Errors
     ///
@@ -37,14 +38,17 @@ impl Peers {
         suite: &Suite,
         folder: &Path,
         matrices: &Matrices,
+        card: Option<&str>,
     ) -> Result<Self, BenchError> {
-        for (name, text) in [PROTOCOL, (suite.script_name, suite.script)] {
+        let suites = SUITES.iter().map(|suite| (suite.script_name, suite.script));
+        for (name, text) in suites.chain([PROTOCOL, (suite.script_name, suite.script)]) {
             let path = folder.join(name);
             fs::write(&path, text).map_err(BenchError::file("writing", path))?;
         }
         let mut arguments = vec!["--threads".to_string(), THREADS.to_string()];
+        arguments.extend(card.iter().flat_map(|card| ["--card".to_string(), card.to_string()]));
         arguments.extend(matrices.arguments());
-        Ok(match PeerProcess::start(python, &folder.join(suite.script_name), &arguments) {
+        Ok(match PeerProcess::start(python, &folder.join(suite.script_name), &arguments, card.is_some()) {
             Ok(process) => Self::Present(Box::new(process)),
             Err(reason) => Self::Absent(reason),
         })
@@ -78,6 +82,12 @@ impl Peers {
         }
     }
 
+    /// The card that they compute on, unless it is the processor.
+    pub fn card(&self) -> Option<String> {
+        let Self::Present(process) = self else { return None };
+        process.hello.card.clone()
+    }
+
     /// The versions of the libraries that are there, and of Python.
     pub fn versions(&self) -> BTreeMap<String, String> {
         let Self::Present(process) = self else { return BTreeMap::new() };
@@ -90,15 +100,16 @@ impl Peers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::suite::SUITES;
     use std::process::Command;
+
+    fn start(python: &str, suite: &Suite, folder: &Path) -> Peers {
+        Peers::start(OsStr::new(python), suite, folder, &Matrices::new(None), None).unwrap()
+    }
 
     #[test]
     fn a_python_that_is_missing_is_a_reason_and_no_error() {
         let temporary = tempfile::tempdir().unwrap();
-        let mut peers =
-            Peers::start(OsStr::new("no-such-python"), &SUITES[0], temporary.path(), &Matrices::new(None))
-                .unwrap();
+        let mut peers = start("no-such-python", &SUITES[0], temporary.path());
         let available = peers.available(&["torch"]);
         assert!(available[0].1.as_ref().unwrap_err().contains("no-such-python"));
         assert!(peers.ask(Request::Run(1), "torch", "x").is_err() && peers.versions().is_empty());
@@ -112,10 +123,9 @@ mod tests {
             println!("skipped: no python3 on this machine");
             return;
         }
-        for (suite, library) in SUITES.iter().zip(["torch", "scikit-learn"]) {
+        for (suite, library) in SUITES.iter().zip(["torch", "scikit-learn", "torch"]) {
             let temporary = tempfile::tempdir().unwrap();
-            let peers =
-                Peers::start(OsStr::new("python3"), suite, temporary.path(), &Matrices::new(None)).unwrap();
+            let peers = start("python3", suite, temporary.path());
             let Peers::Present(process) = &peers else { panic!("{peers:?}") };
             let hello = &process.hello;
             let known = hello.versions.contains_key(library) != hello.missing.contains_key(library);

@@ -1,11 +1,12 @@
 //! The suite `product`: dense products in the shapes that models spend their time in.
 
-use nn_core::{ACC, Device, Error, Expr, Key, Over, Reduction, Tensor, x};
+use nn_core::{ACC, Device, Error, Expr, Key, Tensor};
 
+use super::amount::Amount;
 use super::bench_error::BenchError;
-use super::inputs::Inputs;
+use super::conditions::Conditions;
 use super::matrices::Matrices;
-use super::workload::{Subject, Workload, product_flop};
+use super::workload::{Subject, Workload, mean_of, product_flop, wait_for};
 
 /// m × k × n: a square for comparison with other tables; forward and gradient of a 784–500 layer at batch 100; two
 /// convolutions as products of patches.
@@ -17,8 +18,8 @@ const SHAPES: [[usize; 3]; 5] =
 /// # Errors
 ///
 /// If a matrix for the peers cannot be written.
-pub fn workloads(_: &Inputs, matrices: &mut Matrices) -> Result<Vec<Workload>, BenchError> {
-    SHAPES.into_iter().map(|shape| workload(shape, matrices)).collect()
+pub fn workloads(conditions: &Conditions, matrices: &mut Matrices) -> Result<Vec<Workload>, BenchError> {
+    SHAPES.into_iter().map(|shape| workload(name(shape), shape, conditions.device, matrices)).collect()
 }
 
 /// The square alone: what a run without this suite takes the limit from.
@@ -26,13 +27,26 @@ pub fn workloads(_: &Inputs, matrices: &mut Matrices) -> Result<Vec<Workload>, B
 /// # Errors
 ///
 /// If a matrix for the peers cannot be written.
-pub fn for_the_limit(_: &Inputs, matrices: &mut Matrices) -> Result<Vec<Workload>, BenchError> {
-    Ok(vec![workload(SHAPES[0], matrices)?])
+pub fn for_the_limit(conditions: &Conditions, matrices: &mut Matrices) -> Result<Vec<Workload>, BenchError> {
+    Ok(vec![workload(name(SHAPES[0]), SHAPES[0], conditions.device, matrices)?])
 }
 
-fn workload([m, k, n]: [usize; 3], matrices: &mut Matrices) -> Result<Workload, BenchError> {
-    let (device, key) = (Device::cpu(), Key::new(1));
-    let name = format!("product-{m}x{k}x{n}");
+fn name([m, k, n]: [usize; 3]) -> String {
+    format!("product-{m}x{k}x{n}")
+}
+
+/// One product of an m × k and a k × n matrix of uniform numbers.
+///
+/// # Errors
+///
+/// If a matrix for the peers cannot be written.
+pub fn workload(
+    name: String,
+    [m, k, n]: [usize; 3],
+    device: &Device,
+    matrices: &mut Matrices,
+) -> Result<Workload, BenchError> {
+    let key = Key::new(1);
     let uniform = |rows, columns, key| {
         let mut tensor = device.zeros(rows, columns);
         tensor.assign(Expr::Uniform(key));
@@ -43,8 +57,9 @@ fn workload([m, k, n]: [usize; 3], matrices: &mut Matrices) -> Result<Workload, 
     matrices.hand_over(&format!("{name}/right"), &right)?;
     let ours = Box::new(DenseProduct { left, right, out: device.zeros(m, n) });
     let work = "one product into a matrix that is there".to_string();
-    let flop = product_flop(m, k, n);
-    Ok(Workload { name, work, flop, figure: "mean of the product", peers: &["torch"], ours })
+    let amount = Amount::Flop(product_flop(m, k, n));
+    let (figure, peers) = ("mean of the product", &["torch"][..]);
+    Ok(Workload { name, work, amount, yardstick: true, figure, peers, ours })
 }
 
 struct DenseProduct {
@@ -59,12 +74,12 @@ impl Subject for DenseProduct {
         Ok(())
     }
 
+    fn wait(&mut self) -> Result<(), Error> {
+        wait_for(&self.out)
+    }
+
     fn figure(&mut self) -> Result<f64, Error> {
-        let (rows, columns) = (self.out.rows(), self.out.columns());
-        let mut means = self.out.device().zeros(rows, 1);
-        let mean = ACC * (1.0 / columns as f32);
-        means.reduce([rows, columns], Over::Columns, Reduction::Sum, x(&self.out), mean);
-        Ok(means.to_array_f64()?.mean().unwrap_or(f64::NAN))
+        mean_of(&self.out)
     }
 }
 
@@ -74,10 +89,12 @@ mod tests {
 
     #[test]
     fn the_mean_of_a_product_of_uniform_numbers_is_a_quarter_of_its_depth() {
-        let mut workload = workload([30, 40, 20], &mut Matrices::new(None)).unwrap();
+        let (device, mut matrices) = (Device::cpu(), Matrices::new(None));
+        let mut workload = workload("small".to_string(), [30, 40, 20], &device, &mut matrices).unwrap();
         workload.ours.unit().unwrap();
+        workload.ours.wait().unwrap();
         let mean = workload.ours.figure().unwrap();
         assert!((mean - 10.0).abs() < 1.0, "{mean}");
-        assert_eq!((workload.name.as_str(), workload.flop), ("product-30x40x20", 48_000.0));
+        assert_eq!((workload.name.as_str(), workload.amount), ("small", Amount::Flop(48_000.0)));
     }
 }

@@ -3,13 +3,14 @@
 use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 
-use nn_core::{Binarize, Dataset, Device, Error, Fit, Key, Learner, Penalty, Sgd, Tensor, init};
+use nn_core::{Binarize, Dataset, Error, Fit, Key, Learner, Penalty, Sgd, Tensor, init};
 use nn_rbm::ais::{Ais, Betas};
 use nn_rbm::estimator::{ContrastiveDivergence, GradientEstimator, Persistent};
 use nn_rbm::{Path, Rbm, RbmLearner};
 
+use super::amount::Amount;
 use super::bench_error::BenchError;
-use super::inputs::Inputs;
+use super::conditions::Conditions;
 use super::matrices::Matrices;
 use super::workload::{Subject, Workload, product_flop};
 
@@ -24,6 +25,9 @@ const TEMPERATURES: usize = 1000;
 /// Cases that the reconstruction error is measured on.
 const MEASURED: usize = 1000;
 
+/// The figure of learning, as learners name it.
+pub const RECONSTRUCTION_ERROR: &str = "reconstruction error";
+
 const TORCH: &[&str] = &["torch", "torch-rand"];
 const TORCH_AND_SCIKIT_LEARN: &[&str] = &["torch", "torch-rand", "scikit-learn"];
 
@@ -32,11 +36,11 @@ const TORCH_AND_SCIKIT_LEARN: &[&str] = &["torch", "torch-rand", "scikit-learn"]
 /// # Errors
 ///
 /// If a matrix for the peers cannot be written.
-pub fn workloads(inputs: &Inputs, matrices: &mut Matrices) -> Result<Vec<Workload>, BenchError> {
-    let device = Device::cpu();
-    let data = Rc::new(Dataset::new(&device, inputs.digits.view(), Binarize::Never)?);
+pub fn workloads(conditions: &Conditions, matrices: &mut Matrices) -> Result<Vec<Workload>, BenchError> {
+    let device = conditions.device;
+    let data = Rc::new(Dataset::new(device, conditions.inputs.digits.view(), Binarize::Never)?);
     let (key, ais_key) = (Key::new(2), Key::new(3));
-    let start = || Rbm::bernoulli(&device, data.columns(), HIDDEN, key.fold_in(0));
+    let start = || Rbm::bernoulli(device, data.columns(), HIDDEN, key.fold_in(0));
     matrices.hand_over("inputs", data.inputs())?;
     matrices.hand_over("weights", &start()?.weights)?;
 
@@ -49,8 +53,8 @@ pub fn workloads(inputs: &Inputs, matrices: &mut Matrices) -> Result<Vec<Workloa
     let estimator = Persistent::new(&rbm, CHAINS, 1, key.fold_in(1))?;
     all.push(training("rbm-pcd1", TORCH_AND_SCIKIT_LEARN, 1, rbm, estimator, &data, key)?);
 
-    let mut rbm = Rbm::bernoulli(&device, data.columns(), HIDDEN, ais_key)?;
-    rbm.weights = init::normal(&device, data.columns(), HIDDEN, 0.05, ais_key);
+    let mut rbm = Rbm::bernoulli(device, data.columns(), HIDDEN, ais_key)?;
+    rbm.weights = init::normal(device, data.columns(), HIDDEN, 0.05, ais_key);
     matrices.hand_over("ais-weights", &rbm.weights)?;
     all.push(annealing(rbm, ais_key)?);
     Ok(all)
@@ -68,17 +72,17 @@ fn training(
     let updates = data.len() / BATCH;
     // Up from the data, down and up in each sweep, and both phases of the gradient.
     let products = 1.0 + 2.0 * f64::from(sweeps) + 2.0;
-    let flop = updates as f64 * products * product_flop(BATCH, data.columns(), HIDDEN);
+    let amount = Amount::Flop(updates as f64 * products * product_flop(BATCH, data.columns(), HIDDEN));
     let first: Vec<usize> = (0..MEASURED.min(data.len())).collect();
     let measured = data.cases(&first, key);
     let sgd = Sgd::new(&rbm, RATE, MOMENTUM, Penalty::l2(DECAY))?;
     let learner = RbmLearner::new(rbm, estimator, sgd);
     let ours = Box::new(Training { learner, data: Rc::clone(data), measured, key, epochs: 0 });
-    let work = format!("epoch of {updates} updates");
-    Ok(Workload { name: name.to_string(), work, flop, figure: "reconstruction error", peers, ours })
+    let (name, work) = (name.to_string(), format!("epoch of {updates} updates"));
+    Ok(Workload { name, work, amount, yardstick: false, figure: RECONSTRUCTION_ERROR, peers, ours })
 }
 
-/// Goes on learning, epoch after epoch.
+/// Goes on learning, epoch after epoch. Training ends with a look at the parameters, which waits for the device.
 struct Training {
     learner: RbmLearner<Sgd>,
     data: Rc<Dataset>,
@@ -97,23 +101,34 @@ impl Subject for Training {
     }
 
     fn figure(&mut self) -> Result<f64, Error> {
-        let figures = self.learner.measure(&self.measured, self.key)?;
-        let error = figures.into_iter().find(|(name, _)| *name == "reconstruction error");
-        Ok(error.map_or(f64::NAN, |(_, value)| value))
+        reconstruction_error(&self.learner, &self.measured, self.key)
     }
+}
+
+/// What learning came to on these cases.
+///
+/// # Errors
+///
+/// If the device failed.
+pub fn reconstruction_error(learner: &RbmLearner<Sgd>, cases: &Tensor, key: Key) -> Result<f64, Error> {
+    let figures = learner.measure(cases, key)?;
+    let error = figures.into_iter().find(|(name, _)| *name == RECONSTRUCTION_ERROR);
+    Ok(error.map_or(f64::NAN, |(_, value)| value))
 }
 
 fn annealing(rbm: Rbm, key: Key) -> Result<Workload, BenchError> {
     let path = Path::from_model(&rbm);
     // A step up for each temperature but the first, and a step down between each two of them.
     let products = (2 * TEMPERATURES - 1) as f64;
-    let flop = products * product_flop(CHAINS, rbm.visible.len(), HIDDEN);
+    let amount = Amount::Flop(products * product_flop(CHAINS, rbm.visible.len(), HIDDEN));
     let ais = Ais::new(path, Betas::uniform(TEMPERATURES)?);
     let ours = Box::new(Annealing { ais, rbm, key, runs: 0, log_partition: f64::NAN });
     let (name, work) = ("rbm-ais".to_string(), format!("{CHAINS} chains × {TEMPERATURES} temperatures"));
-    Ok(Workload { name, work, flop, figure: "estimate of log Z", peers: TORCH, ours })
+    let figure = "estimate of log Z";
+    Ok(Workload { name, work, amount, yardstick: false, figure, peers: TORCH, ours })
 }
 
+/// Each estimate is read, which waits for the device.
 struct Annealing {
     ais: Ais<'static>,
     rbm: Rbm,
@@ -138,16 +153,20 @@ impl Subject for Annealing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::conditions::Sizes;
+    use crate::bench::inputs::Inputs;
     use ndarray::Array2;
+    use nn_core::Device;
 
     #[test]
     fn every_workload_does_its_work() {
         let digits = Array2::from_shape_fn((200, 784), |(i, j)| f32::from(u8::from((i + j) % 3 == 0)));
         let inputs = Inputs { digits, description: String::new() };
-        let mut workloads = workloads(&inputs, &mut Matrices::new(None)).unwrap();
+        let conditions = Conditions { device: &Device::cpu(), inputs: &inputs, sizes: Sizes::TINY };
+        let mut workloads = workloads(&conditions, &mut Matrices::new(None)).unwrap();
         let names: Vec<_> = workloads.iter().map(|workload| workload.name.clone()).collect();
         assert_eq!(names, ["rbm-cd1", "rbm-cd10", "rbm-pcd1", "rbm-ais"]);
-        assert_eq!(workloads[0].flop, 2.0 * 5.0 * product_flop(100, 784, 500));
+        assert_eq!(workloads[0].amount, Amount::Flop(2.0 * 5.0 * product_flop(100, 784, 500)));
         for workload in &mut workloads[..3] {
             workload.ours.unit().unwrap();
             workload.ours.unit().unwrap();

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::amount::PerSecond;
+use super::described_device::DeviceDescription;
 use super::statistics::{Ratio, Timings};
 use super::workload::Workload;
 use crate::machine::Machine;
@@ -17,6 +19,10 @@ pub struct SuiteResult {
     pub command: String,
     /// What it was measured on.
     pub machine: Machine,
+    /// Where ours computed.
+    pub device: DeviceDescription,
+    /// The card that the peers computed on, unless it was the processor.
+    pub peers_card: Option<String>,
     /// Threads of each side.
     pub threads: usize,
     /// Turns of each side.
@@ -25,13 +31,25 @@ pub struct SuiteResult {
     pub data: String,
     /// The versions of Python and its libraries, where there are any.
     pub versions: BTreeMap<String, String>,
-    /// What the shares are shares of.
+    /// What the shares of products are shares of.
     pub limit: Limit,
+    /// What the shares of passes through memory are shares of, where there are any.
+    pub bandwidth: Option<Bandwidth>,
     /// The workloads.
     pub workloads: Vec<WorkloadResult>,
 }
 
-/// The best rate of dense products that anyone reached in the run.
+impl SuiteResult {
+    /// Whether the peers computed on the device that ours did.
+    pub fn peers_on_the_same_device(&self) -> bool {
+        match &self.peers_card {
+            Some(card) => self.device.is_card(card),
+            None => !self.device.is_gpu(),
+        }
+    }
+}
+
+/// The best rate of dense products that anyone reached on the device in the run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Limit {
     /// 10⁹ additions and multiplications a second, by the median.
@@ -42,21 +60,49 @@ pub struct Limit {
     pub by: String,
 }
 
+/// The best rate of plain passes through memory that anyone reached on the device in the run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Bandwidth {
+    /// 10⁹ bytes read or written a second, by the median.
+    pub gb_per_s: f64,
+    /// The pass.
+    pub workload: String,
+    /// Who: `ours` or a library.
+    pub by: String,
+}
+
 impl Limit {
-    /// The best of these products; nothing, if there are none.
-    pub fn of<'a>(products: impl IntoIterator<Item = &'a WorkloadResult>) -> Option<Self> {
-        let rates = products.into_iter().flat_map(|product| {
-            let rate = |by: &str, timings: &Timings| Self {
-                gflop_per_s: product.flop / timings.median_s / 1e9,
-                workload: product.name.clone(),
-                by: by.to_string(),
-            };
-            let peers =
-                product.peers.iter().filter_map(move |peer| Some(rate(peer.library, peer.timings.as_ref()?)));
-            std::iter::once(rate("ours", &product.ours)).chain(peers).collect::<Vec<_>>()
-        });
-        rates.max_by(|a, b| a.gflop_per_s.total_cmp(&b.gflop_per_s))
+    /// The best product among the yardsticks of these suites; nothing, if there are none.
+    pub fn of(suites: &[SuiteResult]) -> Option<Self> {
+        let (gflop_per_s, workload, by) = best(suites, |result| result.flop)?;
+        Some(Self { gflop_per_s, workload, by })
     }
+}
+
+impl Bandwidth {
+    /// The best pass among the yardsticks of these suites; nothing, if there are none.
+    pub fn of(suites: &[SuiteResult]) -> Option<Self> {
+        let (gb_per_s, workload, by) = best(suites, |result| result.bytes)?;
+        Some(Self { gb_per_s, workload, by })
+    }
+}
+
+/// The best rate, in 10⁹ a second, with the workload and who reached it. Peers that computed elsewhere do not count.
+fn best(suites: &[SuiteResult], amount: fn(&WorkloadResult) -> f64) -> Option<(f64, String, String)> {
+    let mut best: Option<(f64, String, String)> = None;
+    for suite in suites {
+        for result in suite.workloads.iter().filter(|result| result.yardstick && amount(result) > 0.0) {
+            let peers = result.peers.iter().filter(|_| suite.peers_on_the_same_device());
+            let peers = peers.filter_map(|peer| Some((peer.library, peer.timings.as_ref()?)));
+            for (by, timings) in std::iter::once(("ours", &result.ours)).chain(peers) {
+                let rate = amount(result) / timings.median_s / 1e9;
+                if best.as_ref().is_none_or(|(highest, ..)| rate > *highest) {
+                    best = Some((rate, result.name.clone(), by.to_string()));
+                }
+            }
+        }
+    }
+    best
 }
 
 /// One workload, measured.
@@ -68,11 +114,16 @@ pub struct WorkloadResult {
     pub work: String,
     /// Additions and multiplications of its dense products.
     pub flop: f64,
+    /// Bytes that it moves at least, if moving them is all that takes time.
+    pub bytes: f64,
+    /// Whether shares may be shares of this.
+    #[serde(skip)]
+    pub yardstick: bool,
     /// Our times.
     pub ours: Timings,
-    /// 10⁹ of `flop` a second, by our median.
-    pub gflop_per_s: f64,
-    /// The time that the dense products alone would take at the limit, by our median.
+    /// Work a second, by our median.
+    pub per_second: PerSecond,
+    /// The time that the dense products alone would take at the limit, or the bytes at the bandwidth, by our median.
     pub share_of_limit: Option<f64>,
     /// What [`WorkloadResult::ours_figure`] is.
     pub figure: &'static str,
@@ -96,8 +147,10 @@ impl WorkloadResult {
         Self {
             name: workload.name.clone(),
             work: workload.work.clone(),
-            flop: workload.flop,
-            gflop_per_s: workload.flop / ours.median_s / 1e9,
+            flop: workload.amount.flop(),
+            bytes: workload.amount.bytes(),
+            yardstick: workload.yardstick,
+            per_second: workload.amount.per_second(ours.median_s),
             ours,
             share_of_limit: None,
             figure: workload.figure,
@@ -107,9 +160,12 @@ impl WorkloadResult {
         }
     }
 
-    /// Sets the share, once the limit of the run is known.
-    pub fn compare_with(&mut self, limit: &Limit) {
-        self.share_of_limit = Some(self.gflop_per_s / limit.gflop_per_s);
+    /// Sets the share, once the limits of the run are known.
+    pub fn compare_with(&mut self, limit: Option<&Limit>, bandwidth: Option<&Bandwidth>) {
+        let share = |amount: f64, rate: f64| (amount > 0.0).then(|| amount / self.ours.median_s / 1e9 / rate);
+        let of_products = limit.and_then(|limit| share(self.flop, limit.gflop_per_s));
+        let of_memory = bandwidth.and_then(|bandwidth| share(self.bytes, bandwidth.gb_per_s));
+        self.share_of_limit = of_products.or(of_memory);
     }
 }
 
@@ -148,19 +204,49 @@ impl PeerResult {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::described_device::tests::gpu;
     use crate::bench::table::tests::example;
 
     #[test]
     fn the_limit_is_the_best_rate_of_anyone() {
-        let suite = example();
-        let limit = Limit::of(&suite.workloads).unwrap();
+        let mut suite = example();
+        let limit = Limit::of(std::slice::from_ref(&suite)).unwrap();
         // 2·10⁹ in the 0.05 s of torch are 40·10⁹ a second, more than ours in 0.1 s.
         assert_eq!((limit.by.as_str(), limit.workload.as_str()), ("torch", "product-a"));
         assert!((limit.gflop_per_s - 40.0).abs() < 1e-9);
         let mut first = suite.workloads[0].clone();
-        first.compare_with(&limit);
+        first.compare_with(Some(&limit), None);
         assert!((first.share_of_limit.unwrap() - 0.5).abs() < 1e-12);
-        assert_eq!(Limit::of([]), None);
+        assert_eq!((Limit::of(&[]), Bandwidth::of(std::slice::from_ref(&suite))), (None, None));
+        // What is no plain product is no limit.
+        suite.workloads.iter_mut().for_each(|workload| workload.yardstick = false);
+        assert_eq!(Limit::of(&[suite]), None);
+    }
+
+    #[test]
+    fn passes_through_memory_are_shares_of_the_best_pass() {
+        let mut suite = example();
+        suite.workloads[0].flop = 0.0;
+        suite.workloads[0].bytes = 1e9;
+        let bandwidth = Bandwidth::of(std::slice::from_ref(&suite)).unwrap();
+        assert_eq!((bandwidth.workload.as_str(), bandwidth.by.as_str()), ("product-a", "torch"));
+        assert!((bandwidth.gb_per_s - 20.0).abs() < 1e-9);
+        suite.workloads[0].compare_with(None, Some(&bandwidth));
+        assert!((suite.workloads[0].share_of_limit.unwrap() - 0.5).abs() < 1e-12);
+        suite.workloads[1].compare_with(None, Some(&bandwidth));
+        assert_eq!(suite.workloads[1].share_of_limit, None);
+    }
+
+    #[test]
+    fn peers_that_compute_elsewhere_set_no_limit() {
+        let mut suite = example();
+        suite.device = gpu("A card", "vulkan");
+        let by = |suite: &SuiteResult| Limit::of(std::slice::from_ref(suite)).unwrap().by;
+        assert_eq!(by(&suite), "ours");
+        suite.peers_card = Some("Another card".to_string());
+        assert_eq!(by(&suite), "ours");
+        suite.peers_card = Some("A Card".to_string());
+        assert_eq!(by(&suite), "torch");
     }
 
     #[test]

@@ -100,6 +100,7 @@ fn timed(subject: &mut dyn Subject, units: u32) -> Result<f64, Error> {
     for _ in 0..units {
         subject.unit()?;
     }
+    subject.wait()?;
     // A clock that stands still between two looks would make ratios infinite.
     Ok(began.elapsed().as_secs_f64().max(1e-9))
 }
@@ -111,6 +112,7 @@ fn units_within(goal: f64, seconds: f64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::amount::Amount;
 
     const SHORT: Rounds = Rounds { count: 3, pause: Duration::ZERO, turn: Duration::from_millis(4) };
 
@@ -130,7 +132,9 @@ mod tests {
 
     fn nap() -> Workload {
         let (name, work) = ("nap".to_string(), "a millisecond".to_string());
-        Workload { name, work, flop: 1e6, figure: "naps", peers: &["torch"], ours: Box::new(Nap(0)) }
+        let amount = Amount::Flop(1e6);
+        let (figure, peers) = ("naps", &["torch"][..]);
+        Workload { name, work, amount, yardstick: false, figure, peers, ours: Box::new(Nap(0)) }
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! The suites by name.
 
 use super::bench_error::BenchError;
-use super::inputs::Inputs;
+use super::conditions::Conditions;
 use super::matrices::Matrices;
 use super::workload::Workload;
-use super::{product, rbm};
+use super::{device, product, rbm};
 use crate::nearest_name::nearest_name;
 
 /// Workloads that belong together and whose peers are one script.
@@ -18,17 +18,20 @@ pub struct Suite {
     pub script: &'static str,
     /// Whether its workloads learn from digits.
     pub digits: bool,
+    /// Whether it is made for devices that compute slowly, too.
+    pub any_speed: bool,
     /// Makes the workloads, and hands over the matrices that the peers get.
-    pub workloads: fn(&Inputs, &mut Matrices) -> Result<Vec<Workload>, BenchError>,
+    pub workloads: fn(&Conditions, &mut Matrices) -> Result<Vec<Workload>, BenchError>,
 }
 
 /// All suites, in the order in which they are measured.
-pub const SUITES: [Suite; 2] = [
+pub const SUITES: [Suite; 3] = [
     Suite {
         name: "product",
         script_name: "product.py",
         script: include_str!("../../peers/product.py"),
         digits: false,
+        any_speed: false,
         workloads: product::workloads,
     },
     Suite {
@@ -36,7 +39,16 @@ pub const SUITES: [Suite; 2] = [
         script_name: "rbm.py",
         script: include_str!("../../peers/rbm.py"),
         digits: true,
+        any_speed: false,
         workloads: rbm::workloads,
+    },
+    Suite {
+        name: "device",
+        script_name: "device.py",
+        script: include_str!("../../peers/device.py"),
+        digits: true,
+        any_speed: true,
+        workloads: device::workloads,
     },
 ];
 
@@ -72,9 +84,9 @@ mod tests {
         let message = find_suites(Some("prodct")).unwrap_err().to_string();
         assert_eq!(
             message,
-            "no suite is called 'prodct'; did you mean 'product'? the suites are: product, rbm"
+            "no suite is called 'prodct'; did you mean 'product'? the suites are: product, rbm, device"
         );
         let message = find_suites(Some("zzz")).unwrap_err().to_string();
-        assert!(!message.contains("did you mean") && message.ends_with("product, rbm"), "{message}");
+        assert!(!message.contains("did you mean") && message.ends_with("product, rbm, device"), "{message}");
     }
 }

@@ -1,7 +1,7 @@
 //! A suite's results as a table, aligned for terminals and valid Markdown for the record.
 
-use super::busyness::QUIET;
-use super::results::{PeerResult, SuiteResult, WorkloadResult};
+use super::busyness::warning;
+use super::results::{Bandwidth, PeerResult, SuiteResult, WorkloadResult};
 use super::statistics::Ratio;
 use crate::report::short_number;
 
@@ -10,7 +10,7 @@ const HEADINGS: [&str; 10] = [
     "one unit of work",
     "ours, median",
     "min",
-    "GFLOP/s",
+    "rate",
     "of limit",
     "peer",
     "peer, median",
@@ -37,8 +37,8 @@ fn rows_of(workload: &WorkloadResult) -> Vec<Vec<String>> {
         workload.work.clone(),
         duration(workload.ours.median_s),
         duration(workload.ours.min_s),
-        format!("{:.1}", workload.gflop_per_s),
-        workload.share_of_limit.map_or_else(String::new, |share| format!("{:.0} %", share * 100.0)),
+        workload.per_second.to_string(),
+        workload.share_of_limit.map_or_else(String::new, percent),
     ];
     let mut rows = Vec::new();
     for peer in &workload.peers {
@@ -68,9 +68,15 @@ fn cells_of(peer: &PeerResult) -> [String; 4] {
     }
 }
 
-fn aligned(rows: &[Vec<String>]) -> String {
+/// A share of one.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
+/// Rows of equally many cells, the headings first.
+pub(super) fn aligned(rows: &[Vec<String>]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..HEADINGS.len()).map(width).collect();
+    let widths: Vec<usize> = (0..rows.first().map_or(0, Vec::len)).map(width).collect();
     let mut text = String::new();
     for (number, row) in rows.iter().enumerate() {
         for (cell, width) in row.iter().zip(&widths) {
@@ -105,13 +111,17 @@ fn notes(suite: &SuiteResult) -> Vec<String> {
         ),
         format!("data: {}", suite.data),
     ];
-    let busiest = suite.workloads.iter().filter_map(|workload| workload.busy_in_pauses).fold(0.0, f64::max);
-    if busiest > QUIET {
+    if suite.device.is_gpu() {
+        let peers = suite.peers_card.as_deref().unwrap_or("the processor");
+        notes.push(format!("device: {}; peers on {peers}", suite.device.in_words()));
+    }
+    if let Some(Bandwidth { gb_per_s, workload, by }) = &suite.bandwidth {
         notes.push(format!(
-            "DO NOT RECORD: other programs kept up to {:.0} % of the machine busy; end them and measure again",
-            busiest * 100.0
+            "GB/s counts what has to be read and written; of it, too, the limit is the best plain pass of this run, \
+             {gb_per_s:.1} GB/s ({workload}, {by})"
         ));
     }
+    notes.extend(warning(suite.workloads.iter().filter_map(|workload| workload.busy_in_pauses)));
     if !suite.versions.is_empty() {
         let versions: Vec<_> =
             suite.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
@@ -142,6 +152,9 @@ pub(super) fn duration(seconds: f64) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::bench::amount::Amount;
+    use crate::bench::described_device::DeviceDescription;
+    use crate::bench::described_device::tests::gpu;
     use crate::bench::results::Limit;
     use crate::bench::statistics::Timings;
     use crate::machine::Machine;
@@ -157,7 +170,9 @@ pub(super) mod tests {
             name: name.to_string(),
             work: "one product".to_string(),
             flop: 2e9,
-            gflop_per_s: 2.0 / ours.median_s,
+            bytes: 0.0,
+            yardstick: true,
+            per_second: Amount::Flop(2e9).per_second(ours.median_s),
             ours,
             share_of_limit: Some(0.5),
             figure: "mean",
@@ -171,11 +186,14 @@ pub(super) mod tests {
             suite: "product",
             command: "cargo xtask bench product".to_string(),
             machine: Machine { processor, cores: 2, memory, system },
+            device: DeviceDescription::cpu(),
+            peers_card: None,
             threads: 2,
             rounds: 3,
             data: "nothing".to_string(),
             versions: [("torch".to_string(), "2.9".to_string())].into(),
             limit: Limit { gflop_per_s: 40.0, workload: "product-a".to_string(), by: "torch".to_string() },
+            bandwidth: None,
             workloads: vec![workload("product-a", ours, peers), workload("product-b", slow, vec![])],
         }
     }
@@ -188,7 +206,7 @@ pub(super) mod tests {
         assert!(table.iter().all(|line| line.chars().count() == table[0].chars().count()), "{text}");
         let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_string()).collect::<Vec<_>>();
         let first = cells(table[2]);
-        assert_eq!(first[1..7], ["product-a", "one product", "100 ms", "100 ms", "20.0", "50 %"]);
+        assert_eq!(first[1..7], ["product-a", "one product", "100 ms", "100 ms", "20.0 GFLOP/s", "50 %"]);
         assert_eq!(first[7..11], ["torch", "50.0 ms", "40.0 ms", "0.50 (0.40–1.50)"]);
         assert_eq!(cells(table[3])[1..3], ["", ""]);
         assert_eq!(cells(table[3])[7..11], ["scikit-learn", "–", "–", "skipped: not installed"]);
@@ -205,6 +223,22 @@ pub(super) mod tests {
         assert!(!render(&suite).contains("DO NOT RECORD"));
         suite.workloads[1].busy_in_pauses = Some(0.5);
         assert!(render(&suite).contains("DO NOT RECORD: other programs kept up to 50 % of the machine busy"));
+    }
+
+    #[test]
+    fn a_card_and_its_bandwidth_are_named() {
+        let mut suite = example();
+        suite.device = gpu("A card", "vulkan");
+        suite.peers_card = Some("A card of theirs".to_string());
+        let by = "ours".to_string();
+        suite.bandwidth = Some(Bandwidth { gb_per_s: 100.0, workload: "copy".to_string(), by });
+        let text = render(&suite);
+        for note in [
+            "A card (vulkan, discrete), driver A driver 1.2; peers on A card of theirs",
+            "100.0 GB/s (copy, ours)",
+        ] {
+            assert!(text.contains(note), "{note} in {text}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::report::Axes;
 use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
 use crate::training::Training;
+use crate::trial::Trial;
 
 /// The experiment.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub struct RbmDigitsClassify;
 const SIDE: usize = 28;
 const PIXELS: usize = SIDE * SIDE;
 const CLASSES: usize = 10;
+const BATCH: usize = 100;
 
 /// What a profile sets.
 struct Recipe {
@@ -100,18 +102,24 @@ impl Experiment for RbmDigitsClassify {
 
     fn run(&self, run: &mut Run) -> Result<(), RunError> {
         let recipe = Recipe::of(&run.profile);
-        let (device, key) = (run.backend.device(), Key::new(run.seed));
+        let key = Key::new(run.seed);
         describe(run, &recipe);
         let digits = Digits::load(run, recipe.digits)?;
-        let doing = "setting up the machine";
         let joined = join(&digits.train)?;
-        let data = Dataset::new(&device, joined.view(), Binarize::EachTime).while_doing(doing)?;
+        let upload = |device: &Device| {
+            Dataset::new(device, joined.view(), Binarize::EachTime).while_doing("uploading the digits")
+        };
+        let device = run.device(|device| {
+            let data = upload(device)?;
+            Ok(Trial::new(recipe.learner(device, &digits, data.len(), key)?, &data, BATCH))
+        })?;
+        let data = upload(&device)?;
 
         let mut learner = recipe.learner(&device, &digits, data.len(), key)?;
         let training = Training {
             stage: "rbm",
             epochs: recipe.epochs,
-            batch: 100,
+            batch: BATCH,
             key: key.fold_in(3),
             measure_every: recipe.measure_every,
             save_every: recipe.measure_every,
@@ -180,7 +188,7 @@ impl Recipe {
         let visible = Joined::new(vec![("pixels", Box::new(pixels)), ("label", Box::new(label))]);
         let hidden = Bernoulli::new(device, self.hidden);
         let rbm = Rbm::new(device, Box::new(visible), Box::new(hidden), key.fold_in(1)).while_doing(doing)?;
-        let updates = self.epochs * (cases / 100) as u64;
+        let updates = self.epochs * (cases / BATCH) as u64;
         let rate = Schedule::Linear { from: self.rate, to: 0.0, updates };
         let sgd = Sgd::new(&rbm, rate, 0.0, Penalty::l2(self.decay)).while_doing(doing)?;
         let chains = Persistent::new(&rbm, 100, 1, key.fold_in(2)).while_doing(doing)?;

@@ -17,6 +17,7 @@ use crate::report::{Axes, short_number};
 use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
 use crate::training::Training;
+use crate::trial::Trial;
 
 /// The experiment.
 #[derive(Debug)]
@@ -31,6 +32,9 @@ const METHODS: [Method; 4] = [
     ("cd25", "CD-25", 25, false, Some((-86.34, true))),
     ("pcd1", "PCD-1", 1, true, None),
 ];
+
+/// Cases of a minibatch, and persistent chains.
+const BATCH: usize = 100;
 
 /// What a profile sets.
 struct Recipe {
@@ -123,8 +127,16 @@ impl Experiment for RbmEstimators {
     fn run(&self, run: &mut Run) -> Result<(), RunError> {
         let recipe = Recipe::of(&run.profile);
         describe(run, &recipe);
-        exact_curves(run, &recipe)?;
-        digits_table(run, &recipe)
+        let (digits, key) = (Digits::load(run, recipe.digits)?, Key::new(run.seed));
+        let means = digits.train.to_f32().mean_axis(Axis(0)).unwrap_or_default();
+        // The estimator that takes most of the time decides for all of them.
+        let device = run.device(|device| {
+            let base = Bernoulli::with_means(device, means.view());
+            let data = digits.training_set(device)?;
+            Ok(Trial::new(recipe.learner(&base, &METHODS[2], data.len(), key)?, &data, BATCH))
+        })?;
+        exact_curves(run, &recipe, &device)?;
+        digits_table(run, &recipe, &digits, &Bernoulli::with_means(&device, means.view()))
     }
 }
 
@@ -158,38 +170,48 @@ fn estimator(rbm: &Rbm, method: &Method, key: Key) -> Result<Box<dyn GradientEst
     let (_, name, sweeps, persistent, _) = *method;
     let doing = format!("setting up {name}");
     Ok(if persistent {
-        Box::new(Persistent::new(rbm, 100, sweeps, key).while_doing(doing)?)
+        Box::new(Persistent::new(rbm, BATCH, sweeps, key).while_doing(doing)?)
     } else {
         Box::new(ContrastiveDivergence::new(sweeps).while_doing(doing)?)
     })
 }
 
+impl Recipe {
+    /// A machine for digits with the estimator of a method.
+    fn learner(
+        &self,
+        base: &Bernoulli,
+        method: &Method,
+        cases: usize,
+        key: Key,
+    ) -> Result<RbmLearner<Sgd>, RunError> {
+        let (device, doing) = (base.biases.device(), format!("setting up {}", method.1));
+        let visible = Bernoulli { biases: base.biases.duplicate() };
+        let hidden = Bernoulli::new(device, self.hidden);
+        let rbm = Rbm::new(device, Box::new(visible), Box::new(hidden), key.fold_in(1))
+            .while_doing(doing.as_str())?;
+        let updates = self.epochs * (cases / BATCH) as u64;
+        let rate = Schedule::Linear { from: 0.05, to: 0.0, updates };
+        let sgd = Sgd::new(&rbm, rate, 0.0, Penalty::l2(self.decay)).while_doing(doing.as_str())?;
+        let estimator = estimator(&rbm, method, key.fold_in(2))?;
+        Ok(RbmLearner::with_estimator(rbm, estimator, sgd))
+    }
+}
+
 /// The table of log-probabilities on digits.
-fn digits_table(run: &mut Run, recipe: &Recipe) -> Result<(), RunError> {
-    let (device, key) = (run.backend.device(), Key::new(run.seed));
-    let digits = Digits::load(run, recipe.digits)?;
-    let data = digits.training_set(&device)?;
-    let means = digits.train.to_f32().mean_axis(Axis(0)).unwrap_or_default();
-    let base = Bernoulli::with_means(&device, means.view());
-    let (test, train) = (digits.binary_test_set(&device)?, data.binarized(key.fold_in(9)));
+fn digits_table(run: &mut Run, recipe: &Recipe, digits: &Digits, base: &Bernoulli) -> Result<(), RunError> {
+    let (device, key) = (base.biases.device(), Key::new(run.seed));
+    let data = digits.training_set(device)?;
+    let (test, train) = (digits.binary_test_set(device)?, data.binarized(key.fold_in(9)));
     let watched: Vec<usize> = (0..1000.min(data.len())).collect();
     let (mut rows, mut curves) = (Vec::new(), Vec::new());
     for method in &METHODS {
         let (metric, name, _, _, published) = *method;
-        let doing = format!("setting up {name}");
-        let visible = Bernoulli { biases: base.biases.duplicate() };
-        let hidden = Bernoulli::new(&device, recipe.hidden);
-        let rbm = Rbm::new(&device, Box::new(visible), Box::new(hidden), key.fold_in(1))
-            .while_doing(doing.as_str())?;
-        let updates = recipe.epochs * (data.len() / 100) as u64;
-        let rate = Schedule::Linear { from: 0.05, to: 0.0, updates };
-        let sgd = Sgd::new(&rbm, rate, 0.0, Penalty::l2(recipe.decay)).while_doing(doing.as_str())?;
-        let estimator = estimator(&rbm, method, key.fold_in(2))?;
-        let mut learner = RbmLearner::with_estimator(rbm, estimator, sgd);
+        let mut learner = recipe.learner(base, method, data.len(), key)?;
         let training = Training {
             stage: metric,
             epochs: recipe.epochs,
-            batch: 100,
+            batch: BATCH,
             key: key.fold_in(3),
             measure_every: recipe.measure_every,
             save_every: recipe.measure_every,
@@ -203,7 +225,7 @@ fn digits_table(run: &mut Run, recipe: &Recipe) -> Result<(), RunError> {
         learner.rbm.gibbs(&mut fantasies, 1000, key.fold_in(6));
         let measurement = Measurement {
             prefix: &format!("{metric}_"),
-            base: &base,
+            base,
             betas: recipe.betas.clone(),
             chains: 100,
             fantasies: &fantasies,
@@ -246,18 +268,18 @@ fn digits_table(run: &mut Run, recipe: &Recipe) -> Result<(), RunError> {
 }
 
 /// Exact curves of a small machine on bars and stripes of 3×3 pixels.
-fn exact_curves(run: &mut Run, recipe: &Recipe) -> Result<(), RunError> {
+fn exact_curves(run: &mut Run, recipe: &Recipe, device: &Device) -> Result<(), RunError> {
     let doing = "training the machine that is enumerated";
-    let (device, key): (Device, Key) = (run.backend.device(), Key::new(run.seed).fold_in(100));
+    let key = Key::new(run.seed).fold_in(100);
     let patterns = nn_data::synthetic::bars_and_stripes::patterns(3).while_doing(doing)?;
-    let data = Dataset::new(&device, patterns.view(), Binarize::Never).while_doing(doing)?;
+    let data = Dataset::new(device, patterns.view(), Binarize::Never).while_doing(doing)?;
     let timer = run.phase("exact curves");
     let total = METHODS.len() as u64 * recipe.looks;
     let bar = run.progress("exact curves", total);
     let (mut likelihoods, mut divergences, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
     for method in &METHODS {
         let (metric, name, sweeps, _, _) = *method;
-        let rbm = Rbm::bernoulli(&device, 9, recipe.small_hidden, key.fold_in(1)).while_doing(doing)?;
+        let rbm = Rbm::bernoulli(device, 9, recipe.small_hidden, key.fold_in(1)).while_doing(doing)?;
         let rate = Schedule::Linear { from: 0.05, to: 0.0, updates: recipe.small_updates };
         let sgd = Sgd::new(&rbm, rate, 0.0, Penalty::default()).while_doing(doing)?;
         let estimator = estimator(&rbm, method, key.fold_in(2))?;

@@ -16,6 +16,7 @@ use crate::report::Axes;
 use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
 use crate::training::Training;
+use crate::trial::Trial;
 
 /// The experiment.
 #[derive(Debug)]
@@ -69,6 +70,20 @@ impl Recipe {
                 betas: Betas::shrunk(50),
                 measure_every: 2,
                 settle: 100,
+            },
+            "smoke" => Recipe {
+                digits: DigitSet::Embedded,
+                hidden: 16,
+                epochs: 4,
+                batch: 100,
+                chains: 100,
+                sweeps: 1,
+                rate: falling(0.1, 4, 40),
+                momentum: 0.0,
+                decay: 5e-4,
+                betas: Betas::shrunk(500),
+                measure_every: 1,
+                settle: 10,
             },
             "full" => Recipe {
                 digits: DigitSet::Full,
@@ -132,16 +147,25 @@ impl Experiment for RbmMnist {
                 what: "500 hidden units, all of MNIST, the published AIS schedule",
                 duration: "about 15 minutes on 2 cores",
             },
+            ProfileInfo {
+                name: "smoke",
+                what: "16 hidden units, 4 epochs of 4,000 digits: whether all of it runs, on the slowest of devices",
+                duration: "no time",
+            },
         ]
     }
 
     fn run(&self, run: &mut Run) -> Result<(), RunError> {
         let recipe = Recipe::of(&run.profile);
-        let (device, key) = (run.backend.device(), Key::new(run.seed));
+        let key = Key::new(run.seed);
         let digits = Digits::load(run, recipe.digits)?;
         describe(run, &recipe);
-        let data = digits.training_set(&device)?;
         let means = digits.train.to_f32().mean_axis(Axis(0)).unwrap_or_default();
+        let device = run.device(|device| {
+            let learner = recipe.learner(device, &Bernoulli::with_means(device, means.view()), key)?;
+            Ok(Trial::new(learner, &digits.training_set(device)?, recipe.batch))
+        })?;
+        let data = digits.training_set(&device)?;
         let base = Bernoulli::with_means(&device, means.view());
 
         let mut learner = recipe.learner(&device, &base, key)?;

@@ -24,8 +24,13 @@ const PALETTE: [RGBColor; 7] = [
 /// Up to so many points in a series are also marked one by one.
 const MARKED: usize = 30;
 
-fn colour(series: usize) -> RGBColor {
+pub(super) fn colour(series: usize) -> RGBColor {
     PALETTE[series % PALETTE.len()]
+}
+
+/// As style sheets write it.
+pub(super) fn hexadecimal(RGBColor(red, green, blue): RGBColor) -> String {
+    format!("#{red:02X}{green:02X}{blue:02X}")
 }
 
 /// How the axes of a chart are divided.
@@ -77,10 +82,8 @@ impl Chart {
             };
             done.map_err(|error| format!("chart '{title}': {error}"))?;
         }
-        let entry = |(index, (name, _)): (usize, &(&str, Points))| {
-            let RGBColor(red, green, blue) = colour(index);
-            (format!("#{red:02X}{green:02X}{blue:02X}"), (*name).to_string())
-        };
+        let entry =
+            |(index, (name, _)): (usize, &(&str, Points))| (hexadecimal(colour(index)), (*name).to_string());
         let legend = drawn.iter().enumerate().map(entry).filter(|(_, name)| !name.is_empty()).collect();
         Ok(Self { title: title.to_string(), svg, legend, left_out })
     }
@@ -101,7 +104,7 @@ fn widened(range: Range<f64>, part: f64) -> Range<f64> {
 }
 
 /// An error as text: the library's own error types carry a lifetime of the drawing.
-fn text(error: impl Display) -> String {
+pub(super) fn text(error: impl Display) -> String {
     error.to_string()
 }
 

@@ -11,6 +11,9 @@ use crate::progress::in_words;
 
 const TEMPLATE: &str = include_str!("report.html");
 
+/// How pages of this program look.
+pub(crate) const STYLE: &str = include_str!("style.css");
+
 /// On the page a picture is shown at least this wide, in whole multiples of its pixels.
 const LEAST_WIDTH: usize = 560;
 
@@ -77,6 +80,7 @@ pub(super) fn page(report: &Report, heading: &Heading<'_>) -> Result<String, Rep
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     let values = context! {
+        style => STYLE,
         title => heading.title,
         identity => heading.identity,
         profile_what => heading.profile.what,
