@@ -284,6 +284,11 @@ impl<'a> View<'a> {
         let columns = self.columns / parts;
         View { rows: self.rows * parts, columns, row_stride: columns, ..self }
     }
+    /// All rows one after the other, where there are no gaps between them.
+    pub(crate) fn in_one_row(self) -> View<'a> {
+        let len = self.len();
+        View { rows: 1, columns: len, row_stride: len, ..self }
+    }
     /// Reads one value for each group of `group` columns of the grid.
     pub fn grouped(self, group: usize) -> Expr<'a> {
         Expr::Input(self, crate::Stretch::Grouped(group))

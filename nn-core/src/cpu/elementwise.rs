@@ -43,6 +43,11 @@ impl Target {
         Target { start: unsafe { memory.as_mut_ptr().add(offset.min(memory.len())) }, columns, row_stride }
     }
 
+    /// The same memory as one row of all its elements, between whose rows there are no gaps.
+    pub(super) fn flat(&self, len: usize) -> Target {
+        Target { start: self.start, columns: len, row_stride: len }
+    }
+
     /// The memory from the first to the last element of `rows` rows, with what lies between rows.
     ///
     /// # Safety
@@ -92,6 +97,17 @@ impl Target {
             }
         });
     }
+}
+
+/// Calls `work` for chunks of columns of a single row that together cover all.
+pub(super) fn in_chunks(columns: usize, work: impl Fn(Range<usize>) + Sync) {
+    if columns < PARALLEL {
+        return work(0..columns);
+    }
+    let chunk = PARALLEL / 4;
+    share(columns.div_ceil(chunk), rayon::current_num_threads(), &|numbers| {
+        numbers.for_each(|at| work(at * chunk..columns.min((at + 1) * chunk)));
+    });
 }
 
 /// Calls `work` for chunks of rows that together cover all, on several threads where there is enough to do.

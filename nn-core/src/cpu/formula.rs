@@ -191,8 +191,8 @@ impl<'a> Program<'a> {
             Work::Unary(function, inner) => unary(function, resolve(inner), values),
             Work::Binary(function, left, right) => binary(function, resolve(left), resolve(right), values),
             Work::Load(at) => load(&self.inputs[at], strip, values),
-            Work::Position(group) => index(values, strip.column, |column| column % group),
-            Work::Group(group) => index(values, strip.column, |column| column / group),
+            Work::Position(group) => index(values, strip.column, group, true),
+            Work::Group(group) => index(values, strip.column, group, false),
             Work::Uniform(key) => vector::uniform(values, key.words(), first),
             Work::Normal(key) => vector::normal(values, key.words(), first),
         }
@@ -241,19 +241,35 @@ enum Value<'b> {
 
 fn load(input: &Input<'_>, strip: &Strip<'_>, values: &mut [f32]) {
     let row = input.row(strip.row);
-    let map = |column: usize| match input.stretch {
-        Stretch::Fit => column,
-        Stretch::Grouped(group) => column / group,
-        Stretch::Repeated => column % input.columns,
-    };
-    for (at, value) in values.iter_mut().enumerate() {
-        *value = row[map(strip.column + at)];
+    let (mut column, mut rest) = (strip.column, values);
+    while !rest.is_empty() {
+        // As far as one value or one copy of the row reaches.
+        let (from, reach) = match input.stretch {
+            Stretch::Fit => (column, rest.len()),
+            Stretch::Grouped(group) => (column / group, group - column % group),
+            Stretch::Repeated => (column % input.columns, input.columns - column % input.columns),
+        };
+        let (here, after) = rest.split_at_mut(reach.min(rest.len()));
+        match input.stretch {
+            Stretch::Grouped(_) => here.fill(row[from]),
+            Stretch::Fit | Stretch::Repeated => here.copy_from_slice(&row[from..][..here.len()]),
+        }
+        column += here.len();
+        rest = after;
     }
 }
 
-fn index(values: &mut [f32], first: usize, of: impl Fn(usize) -> usize) {
-    for (at, value) in values.iter_mut().enumerate() {
-        *value = of(first + at) as f32;
+/// The position of each column within its group of `group`, or the number of the group.
+fn index(values: &mut [f32], first: usize, group: usize, position: bool) {
+    let (mut number, mut at, mut rest) = (first / group, first % group, values);
+    while !rest.is_empty() {
+        let (here, after) = rest.split_at_mut((group - at).min(rest.len()));
+        if position {
+            here.iter_mut().enumerate().for_each(|(step, value)| *value = (at + step) as f32);
+        } else {
+            here.fill(number as f32);
+        }
+        (number, at, rest) = (number + 1, 0, after);
     }
 }
 

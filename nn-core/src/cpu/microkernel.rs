@@ -42,6 +42,23 @@ pub(crate) struct LeftTile {
     pub col_stride: usize,
 }
 
+/// The steps of a tile: `count` runs of `depth` steps, each so far from the one before on both sides. Rows of an image
+/// are such runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Runs {
+    pub count: usize,
+    pub depth: usize,
+    pub left_stride: usize,
+    pub panel_stride: usize,
+}
+
+impl Runs {
+    /// One run.
+    pub(crate) fn one(depth: usize) -> Runs {
+        Runs { count: 1, depth, left_stride: 0, panel_stride: 0 }
+    }
+}
+
 /// One multiply-add of the portable kernels. Fused where the target has the instruction; elsewhere a library
 /// call per element would cost more than the last bit is worth.
 #[inline(always)]
@@ -49,11 +66,11 @@ pub(crate) fn multiply_add(a: f32, b: f32, sum: f32) -> f32 {
     if cfg!(any(target_feature = "fma", target_arch = "aarch64")) { a.mul_add(b, sum) } else { a * b + sum }
 }
 
-/// Adds `depth` steps of A·B to the tile `rows` × `cols` at `sums` (row stride `stride`); `carry` says that
+/// Adds the steps of A·B to the tile `rows` × `cols` at `sums` (row stride `stride`); `carry` says that
 /// the tile continues the sums stored there, otherwise they start from zero.
 ///
 /// # Safety
-/// `left` is readable for `rows` × `depth` elements, `panel` for `depth * PANEL`; `sums` is readable and
+/// `left` is readable for `rows` × `depth` elements in each run, `panel` for `depth * PANEL`; `sums` is readable and
 /// writable for `rows` rows of 16 columns, or of 8 where `cols <= 8`; `1 <= rows <= TILE_ROWS`; the CPU has
 /// `simd`.
 #[inline]
@@ -61,7 +78,7 @@ pub(crate) unsafe fn tile(
     simd: Simd,
     rows: usize,
     cols: usize,
-    depth: usize,
+    runs: Runs,
     left: LeftTile,
     panel: *const f32,
     sums: *mut f32,
@@ -73,18 +90,18 @@ pub(crate) unsafe fn tile(
             // SAFETY: passed on from the caller; each arm's constants are those of the match.
             unsafe {
                 match (rows, cols <= 8) {
-                    (1, false) => $kernel::<1, 2>(depth, left, panel, sums, stride, carry),
-                    (2, false) => $kernel::<2, 2>(depth, left, panel, sums, stride, carry),
-                    (3, false) => $kernel::<3, 2>(depth, left, panel, sums, stride, carry),
-                    (4, false) => $kernel::<4, 2>(depth, left, panel, sums, stride, carry),
-                    (5, false) => $kernel::<5, 2>(depth, left, panel, sums, stride, carry),
-                    (_, false) => $kernel::<6, 2>(depth, left, panel, sums, stride, carry),
-                    (1, true) => $kernel::<1, 1>(depth, left, panel, sums, stride, carry),
-                    (2, true) => $kernel::<2, 1>(depth, left, panel, sums, stride, carry),
-                    (3, true) => $kernel::<3, 1>(depth, left, panel, sums, stride, carry),
-                    (4, true) => $kernel::<4, 1>(depth, left, panel, sums, stride, carry),
-                    (5, true) => $kernel::<5, 1>(depth, left, panel, sums, stride, carry),
-                    (_, true) => $kernel::<6, 1>(depth, left, panel, sums, stride, carry),
+                    (1, false) => $kernel::<1, 2>(runs, left, panel, sums, stride, carry),
+                    (2, false) => $kernel::<2, 2>(runs, left, panel, sums, stride, carry),
+                    (3, false) => $kernel::<3, 2>(runs, left, panel, sums, stride, carry),
+                    (4, false) => $kernel::<4, 2>(runs, left, panel, sums, stride, carry),
+                    (5, false) => $kernel::<5, 2>(runs, left, panel, sums, stride, carry),
+                    (_, false) => $kernel::<6, 2>(runs, left, panel, sums, stride, carry),
+                    (1, true) => $kernel::<1, 1>(runs, left, panel, sums, stride, carry),
+                    (2, true) => $kernel::<2, 1>(runs, left, panel, sums, stride, carry),
+                    (3, true) => $kernel::<3, 1>(runs, left, panel, sums, stride, carry),
+                    (4, true) => $kernel::<4, 1>(runs, left, panel, sums, stride, carry),
+                    (5, true) => $kernel::<5, 1>(runs, left, panel, sums, stride, carry),
+                    (_, true) => $kernel::<6, 1>(runs, left, panel, sums, stride, carry),
                 }
             }
         };
@@ -101,7 +118,7 @@ pub(crate) unsafe fn tile(
 /// # Safety
 /// As [`tile`].
 unsafe fn tile_portable<const R: usize, const V: usize>(
-    depth: usize,
+    runs: Runs,
     left: LeftTile,
     panel: *const f32,
     sums: *mut f32,
@@ -118,13 +135,17 @@ unsafe fn tile_portable<const R: usize, const V: usize>(
                 }
             }
         }
-        for k in 0..depth {
-            for r in 0..R {
-                let a = *left.start.add(r * left.row_stride + k * left.col_stride);
-                for v in 0..V {
-                    let b = panel.add(k * PANEL + v * 8).cast::<[f32; 8]>().read_unaligned();
-                    for lane in 0..8 {
-                        sum[r][v][lane] = multiply_add(a, b[lane], sum[r][v][lane]);
+        for run in 0..runs.count {
+            let (left_start, panel) =
+                (left.start.add(run * runs.left_stride), panel.add(run * runs.panel_stride));
+            for k in 0..runs.depth {
+                for r in 0..R {
+                    let a = *left_start.add(r * left.row_stride + k * left.col_stride);
+                    for v in 0..V {
+                        let b = panel.add(k * PANEL + v * 8).cast::<[f32; 8]>().read_unaligned();
+                        for lane in 0..8 {
+                            sum[r][v][lane] = multiply_add(a, b[lane], sum[r][v][lane]);
+                        }
                     }
                 }
             }
@@ -142,7 +163,7 @@ use x86::tile_avx2;
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{LeftTile, PANEL, TILE_ROWS};
+    use super::{LeftTile, PANEL, Runs, TILE_ROWS};
     use std::arch::x86_64::{
         __m256, _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps,
     };
@@ -153,7 +174,7 @@ mod x86 {
     /// As [`super::tile`]; the CPU has AVX2 and FMA.
     #[target_feature(enable = "avx2,fma")]
     pub(super) unsafe fn tile_avx2<const R: usize, const V: usize>(
-        depth: usize,
+        runs: Runs,
         left: LeftTile,
         panel: *const f32,
         sums: *mut f32,
@@ -170,13 +191,20 @@ mod x86 {
                     }
                 }
             }
-            // A packed A has constant strides, which the compiler turns into plain offsets.
-            if left.row_stride == 1 && left.col_stride == TILE_ROWS {
-                steps(depth, left.start, 1, TILE_ROWS, panel, &mut sum);
-            } else if left.col_stride == 1 {
-                steps(depth, left.start, left.row_stride, 1, panel, &mut sum);
-            } else {
-                steps(depth, left.start, left.row_stride, left.col_stride, panel, &mut sum);
+            let (mut start, mut panel) = (left.start, panel);
+            for _ in 0..runs.count {
+                // A packed A has constant strides, which the compiler turns into plain offsets.
+                if left.row_stride == 1 && left.col_stride == TILE_ROWS {
+                    steps(runs.depth, start, 1, TILE_ROWS, panel, &mut sum);
+                } else if left.col_stride == 1 {
+                    steps(runs.depth, start, left.row_stride, 1, panel, &mut sum);
+                } else if left.row_stride == 1 {
+                    steps(runs.depth, start, 1, left.col_stride, panel, &mut sum);
+                } else {
+                    steps(runs.depth, start, left.row_stride, left.col_stride, panel, &mut sum);
+                }
+                start = start.wrapping_add(runs.left_stride);
+                panel = panel.wrapping_add(runs.panel_stride);
             }
             for r in 0..R {
                 for v in 0..V {

@@ -3,7 +3,9 @@
 //! Work is cut into pieces whose borders depend on the shapes alone, and sums run in an order that does not depend
 //! on who computes them: the same seed gives the same bits with any number of threads.
 
+mod convolution;
 mod elementwise;
+mod flat;
 mod formula;
 mod microkernel;
 mod multiply;
@@ -80,6 +82,14 @@ impl Backend for Cpu {
     }
 
     fn assign(&self, mut out: ViewMut<'_>, formula: &Expr<'_>) {
+        if let Some(formula) = flat::flat(&out, formula) {
+            let (program, len) = (Program::new(&formula), out.len());
+            let target = Target::new(&mut out).flat(len);
+            return elementwise::in_chunks(len, |columns| {
+                // SAFETY: chunks are disjoint, and `out` is borrowed for the whole call.
+                unsafe { target.apply(&program, 0..1, columns, &[], 0) };
+            });
+        }
         let program = Program::new(formula);
         let target = Target::new(&mut out);
         elementwise::in_row_chunks(out.rows(), out.columns(), |rows| {
@@ -89,7 +99,7 @@ impl Backend for Cpu {
     }
 
     fn product(&self, out: ViewMut<'_>, product: &Product<'_>, then: &Expr<'_>) {
-        multiply::multiply(out, product, &Program::new(then));
+        multiply::multiply(out, product, then);
     }
 
     fn reduce(

@@ -1,22 +1,27 @@
 //! From a described product to the kernels: operands, batches, the formula at the store.
 
 use super::{
+    convolution::{self, Patches},
     elementwise::Target,
+    flat::flat,
     formula::Program,
     product::{self, Operand as Side, Strided},
 };
 use crate::{
-    Operand, Product, Source, ViewMut,
+    Expr, Operand, Product, Source, ViewMut, Window,
     product::{Block, block_shape},
 };
 use rayon::prelude::*;
 use std::borrow::Cow;
 
-pub(super) fn multiply(mut out: ViewMut<'_>, product: &Product<'_>, then: &Program<'_>) {
+pub(super) fn multiply(mut out: ViewMut<'_>, product: &Product<'_>, then: &Expr<'_>) {
+    let flat = flat(&out, then);
     let target = Target::new(&mut out);
     let [rows, columns] = product.shape();
+    let flat = flat.as_ref().map(|formula| (target.flat(out.len()), Program::new(formula)));
+    let store = Store { target, then: Program::new(then), flat };
     let Some(batch) = product.batch else {
-        return one(&target, product, [None; 2], [rows, columns], [0, 0], then);
+        return one(&store, product, [None; 2], [rows, columns], [0, 0]);
     };
     let of = |by_rows, index| Some(Block { blocks: batch.blocks, by_rows, index });
     let (mut shape, mut step) = ([rows, columns], [0, 0]);
@@ -25,19 +30,57 @@ pub(super) fn multiply(mut out: ViewMut<'_>, product: &Product<'_>, then: &Progr
     step[cut] = shape[cut];
     (0..batch.blocks).into_par_iter().for_each(|index| {
         let blocks = [of(batch.left_rows, index), of(batch.right_rows, index)];
-        one(&target, product, blocks, shape, step.map(|step| step * index), then);
+        one(&store, product, blocks, shape, step.map(|step| step * index));
     });
+}
+
+/// Where sums go, and how.
+struct Store<'a> {
+    target: Target,
+    then: Program<'a>,
+    /// The same for whole rows, as one long row.
+    flat: Option<(Target, Program<'a>)>,
+}
+
+impl Store<'_> {
+    /// Stores a block of sums whose corner is displaced by `corner`.
+    ///
+    /// # Safety
+    /// The block lies inside the output, which outlives the call; no other thread touches that part.
+    unsafe fn block(&self, block: &product::Block<'_>, corner: [usize; 2]) {
+        let (row, column) = (corner[0] + block.row0, corner[1] + block.col0);
+        let (rows, columns) = (row..row + block.rows, column..column + block.cols);
+        match &self.flat {
+            Some((target, then)) if block.cols == block.stride && block.cols == self.target.row_stride() => {
+                let elements = row * block.cols..(row + block.rows) * block.cols;
+                // SAFETY: the rows are whole and without gaps; the rest is the caller's promise.
+                unsafe { target.apply(then, 0..1, elements, block.acc, block.stride) };
+            }
+            // SAFETY: the caller's promise.
+            _ => unsafe { self.target.apply(&self.then, rows, columns, block.acc, block.stride) },
+        }
+    }
 }
 
 /// One product: the whole of it, or one block of a batch whose result starts at `corner`.
 fn one(
-    target: &Target,
+    store: &Store<'_>,
     product: &Product<'_>,
     blocks: [Option<Block>; 2],
     [rows, columns]: [usize; 2],
     corner: [usize; 2],
-    then: &Program<'_>,
 ) {
+    let finish = |block: product::Block<'_>| {
+        // SAFETY: the kernels hand out disjoint blocks inside the output, which is borrowed for the whole call.
+        unsafe { store.block(&block, corner) };
+    };
+    if let ([term], None) = (product.terms.as_slice(), blocks[0])
+        && let (Source::Patches(window), Source::Matrix) = (term.left.source, term.right.source)
+    {
+        let (patches, right) = (patches(&term.left, window), Elements::new(&term.right, None));
+        let kernel = if term.left.transposed { convolution::gradient } else { convolution::forward };
+        return kernel(&patches, &right.matrix(), columns, term.scale, &finish);
+    }
     let operands: Vec<[Elements<'_>; 2]> = product
         .terms
         .iter()
@@ -48,23 +91,30 @@ fn one(
         .iter()
         .zip(&operands)
         .map(|(term, [left, right])| product::Term {
-            a: left.strided(),
-            b: right.strided(),
+            a: Side::Strided(left.matrix()),
+            b: Side::Strided(right.matrix()),
             k: left.shape[1],
             scale: term.scale,
         })
         .collect();
-    if then.is_identity() && blocks[0].is_none() {
+    if store.then.is_identity() && blocks[0].is_none() {
         // SAFETY: the product is the whole output, which is borrowed for the whole call.
-        let out = unsafe { target.whole(rows) };
-        return product::product_into(rows, columns, &terms, out, target.row_stride());
+        let out = unsafe { store.target.whole(rows) };
+        return product::product_into(rows, columns, &terms, out, store.target.row_stride());
     }
-    product::product(rows, columns, &terms, &|block: product::Block<'_>| {
-        let (row, column) = (corner[0] + block.row0, corner[1] + block.col0);
-        let (rows, columns) = (row..row + block.rows, column..column + block.cols);
-        // SAFETY: the kernel hands out disjoint blocks inside the output, which is borrowed for the whole call.
-        unsafe { target.apply(then, rows, columns, block.acc, block.stride) };
-    });
+    product::product(rows, columns, &terms, &finish);
+}
+
+/// The images behind an operand of patches.
+fn patches<'a>(operand: &Operand<'a>, window: Window) -> Patches<'a> {
+    let view = &operand.view;
+    Patches {
+        values: view.source().storage::<Vec<f32>>(),
+        offset: view.offset(),
+        row_stride: view.row_stride(),
+        cases: view.rows(),
+        window,
+    }
 }
 
 /// The elements of an operand, in place where they lie at regular strides.
@@ -91,19 +141,32 @@ impl<'a> Elements<'a> {
             }
             return Elements { values: Cow::Borrowed(values), offset, row_stride, column_stride, shape };
         }
-        let mut patches = Vec::with_capacity(shape[0] * shape[1]);
-        for i in 0..shape[0] {
-            patches.extend((0..shape[1]).map(|j| operand.locate(block, i, j).map_or(0.0, |at| values[at])));
+        let Source::Patches(window) = operand.source else { unreachable!("matrices are handled above") };
+        // One row for each patch, whichever way round the product sees it.
+        let (patches, length) = (patches(operand, window), window.patch_len());
+        let position = block.map(|block| block.index);
+        let rows = patches.cases * position.map_or(window.count(), |_| 1);
+        let mut values = vec![0f32; rows * length];
+        for (row, to) in values.chunks_exact_mut(length).enumerate() {
+            let (case, position) = match position {
+                Some(position) => (row, position),
+                None => (row / window.count(), row % window.count()),
+            };
+            convolution::copy_patch(&patches, case, position, to);
         }
-        Elements { values: Cow::Owned(patches), offset: 0, row_stride: shape[1], column_stride: 1, shape }
+        let (mut row_stride, mut column_stride) = (length, 1);
+        if operand.transposed {
+            std::mem::swap(&mut row_stride, &mut column_stride);
+        }
+        Elements { values: Cow::Owned(values), offset: 0, row_stride, column_stride, shape }
     }
 
-    fn strided(&self) -> Side<'_> {
-        Side::Strided(Strided {
+    fn matrix(&self) -> Strided<'_> {
+        Strided {
             data: &self.values,
             offset: self.offset,
             row_stride: self.row_stride,
             col_stride: self.column_stride,
-        })
+        }
     }
 }

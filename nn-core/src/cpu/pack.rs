@@ -40,6 +40,12 @@ pub(crate) enum Operand<'a> {
     Strided(Strided<'a>),
 }
 
+impl<'a> From<&Strided<'a>> for Operand<'a> {
+    fn from(matrix: &Strided<'a>) -> Self {
+        Operand::Strided(*matrix)
+    }
+}
+
 impl Operand<'_> {
     /// Panics unless every element of `rows` × `cols` can be fetched.
     pub(crate) fn check(&self, rows: usize, cols: usize) {

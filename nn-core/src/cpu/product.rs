@@ -12,7 +12,7 @@
 
 use std::cell::Cell;
 
-use super::microkernel::{self, LeftTile, PANEL, Simd, TILE_ROWS};
+use super::microkernel::{self, LeftTile, PANEL, Runs, Simd, TILE_ROWS};
 pub(crate) use super::pack::{Operand, Strided};
 use super::pack::{Scratch, pack_a, pack_b, packed_a_len, packed_b_len};
 use super::sparse::{self, Lists, Right};
@@ -82,12 +82,12 @@ pub(crate) fn product_into(m: usize, n: usize, terms: &[Term], out: &mut [f32], 
         return;
     }
     assert!(row_stride >= n && out.len() >= (m - 1) * row_stride + n, "output too small for {m} × {n} sums");
-    run(m, n, terms, Sink::Store(Shared(out.as_mut_ptr()), row_stride));
+    run(m, n, terms, Sink::Store(Shared::new(out), row_stride));
 }
 
 /// A pointer that several workers write through, each to elements of its own.
 #[derive(Clone, Copy)]
-struct Shared(*mut f32);
+pub(super) struct Shared(*mut f32);
 
 // SAFETY: workers share it only to reach disjoint elements; see each use.
 unsafe impl Send for Shared {}
@@ -95,7 +95,11 @@ unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
 impl Shared {
-    fn at(self, index: usize) -> *mut f32 {
+    pub(super) fn new(values: &mut [f32]) -> Shared {
+        Shared(values.as_mut_ptr())
+    }
+
+    pub(super) fn at(self, index: usize) -> *mut f32 {
         self.0.wrapping_add(index)
     }
 }
@@ -219,7 +223,7 @@ impl Plan<'_> {
     fn pack_all(&self, out: &mut [f32], threads: usize) {
         let groups = self.n.div_ceil(PANEL * PACK_PANELS);
         let stretches: usize = self.terms.iter().map(|term| term.k.div_ceil(even(term.k, DEPTH))).sum();
-        let out = Shared(out.as_mut_ptr());
+        let out = Shared::new(out);
         share(stretches * groups, threads, &|numbers| {
             for number in numbers {
                 let (stretch, group) = (number / groups, number % groups);
@@ -272,8 +276,8 @@ impl Plan<'_> {
         let (acc, stride) = match self.sink {
             Sink::Store(out, stride) if wide == cols => (out.at(row0 * stride + col0), stride),
             _ => {
-                // An odd number of lines per row spreads the rows over all sets of the caches.
-                let stride = ((wide / PANEL) | 1) * PANEL;
+                // An odd number of lines per row spreads long rows over all sets of the caches; short ones lie close.
+                let stride = if wide < 512 { wide } else { ((wide / PANEL) | 1) * PANEL };
                 (sums.floats(rows * stride).as_mut_ptr(), stride)
             }
         };
@@ -403,7 +407,8 @@ unsafe fn dense(
             unsafe {
                 let sums = acc.add(first * stride + p * PANEL);
                 let here = TILE_ROWS.min(rows - first);
-                microkernel::tile(simd, here, cols - p * PANEL, depth, left, panel, sums, stride, carry);
+                let runs = Runs::one(depth);
+                microkernel::tile(simd, here, cols - p * PANEL, runs, left, panel, sums, stride, carry);
             }
         }
     }
@@ -520,7 +525,7 @@ mod tests {
                     let terms = [Term { a, b, k, scale }];
                     let run = |sparse: u64| {
                         let mut out = vec![0.0; m * n];
-                        let sink = Sink::Store(Shared(out.as_mut_ptr()), n);
+                        let sink = Sink::Store(Shared::new(&mut out), n);
                         run_with(simd, m, n, &terms, sparse, sink);
                         out
                     };
@@ -594,7 +599,7 @@ mod tests {
                 for (ta, tb) in [(false, false), (true, true)] {
                     let terms = [Term { a: operand(&a, m, k, ta), b: operand(&b, k, n, tb), k, scale: -2.0 }];
                     let mut out = vec![0.0; m * n];
-                    run_with(Simd::Portable, m, n, &terms, sparse, Sink::Store(Shared(out.as_mut_ptr()), n));
+                    run_with(Simd::Portable, m, n, &terms, sparse, Sink::Store(Shared::new(&mut out), n));
                     close(&out, n, &terms);
                 }
             }

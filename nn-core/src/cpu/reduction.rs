@@ -4,6 +4,7 @@ use super::{
     PARALLEL,
     elementwise::{Target, in_row_chunks, with_registers},
     formula::{Program, STRIP, Strip},
+    microkernel::{Simd, simd},
     team::share,
 };
 use crate::{Over, Reduction, ViewMut, Window};
@@ -102,6 +103,7 @@ fn over_rows(
 }
 
 /// The larger value; NaN if either is.
+#[inline(always)]
 fn larger(a: f32, b: f32) -> f32 {
     if b > a || b.is_nan() { b } else { a }
 }
@@ -131,44 +133,82 @@ fn join(reduction: Reduction, values: &[f32]) -> f32 {
 }
 
 fn over_windows(reduction: Reduction, window: &Window, image: &[f32], joined: &mut [f32]) {
+    match simd() {
+        // SAFETY: the processor has AVX2 and FMA.
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx2 => unsafe { over_windows_avx2(reduction, window, image, joined) },
+        Simd::Portable => over_windows_portable(reduction, window, image, joined),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn over_windows_avx2(reduction: Reduction, window: &Window, image: &[f32], joined: &mut [f32]) {
+    over_windows_portable(reduction, window, image, joined);
+}
+
+/// Joins all windows of one image, the channels of a pixel together: they lie side by side.
+#[inline(always)]
+fn over_windows_portable(reduction: Reduction, window: &Window, image: &[f32], joined: &mut [f32]) {
+    let Window { height, width, channels, kernel, stride, padding, .. } = *window;
     let [_, across] = window.positions();
-    let mut taps = Vec::with_capacity(window.kernel[0] * window.kernel[1]);
-    for position in 0..window.count() {
-        taps.clear();
-        for tap in 0..window.kernel[0] * window.kernel[1] {
-            let at = [tap / window.kernel[1], tap % window.kernel[1]];
-            if let Some([y, x]) = window.pixel([position / across, position % across], at) {
-                taps.push((tap, (y * window.width + x) * window.channels));
+    let mut best = vec![0f32; channels];
+    for (position, joined) in joined.chunks_exact_mut(channels).enumerate() {
+        let (top, left) = (position / across * stride[0], position % across * stride[1]);
+        let (rows, columns) =
+            (inside(top, kernel[0], padding[0], height), inside(left, kernel[1], padding[1], width));
+        joined.fill(0.0);
+        best.fill(f32::NEG_INFINITY);
+        for ky in rows {
+            let line = (top + ky - padding[0]) * width + left;
+            for kx in columns.clone() {
+                let pixel = &image[(line + kx - padding[1]) * channels..][..channels];
+                match reduction {
+                    Reduction::Sum => joined.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value),
+                    Reduction::Max => {
+                        best.iter_mut().zip(pixel).for_each(|(max, value)| *max = larger(*max, *value));
+                    }
+                    Reduction::ArgMax => {
+                        let tap = (ky * kernel[1] + kx) as f32;
+                        for ((place, best), value) in joined.iter_mut().zip(&mut best).zip(pixel) {
+                            let better = *value > *best;
+                            *place = if better { tap } else { *place };
+                            *best = if better { *value } else { *best };
+                        }
+                    }
+                }
             }
         }
-        for channel in 0..window.channels {
-            let values = taps.iter().map(|(tap, pixel)| (*tap, image[pixel + channel]));
-            joined[position * window.channels + channel] = match reduction {
-                Reduction::Sum => values.map(|(_, v)| f64::from(v)).sum::<f64>() as f32,
-                Reduction::Max => values.fold(f32::NEG_INFINITY, |max, (_, v)| larger(max, v)),
-                Reduction::ArgMax => {
-                    let first =
-                        |best: (usize, f32), next: (usize, f32)| if next.1 > best.1 { next } else { best };
-                    values.fold((0, f32::NEG_INFINITY), first).0 as f32
-                }
-            };
+        if reduction == Reduction::Max {
+            joined.copy_from_slice(&best);
         }
     }
 }
 
+/// The taps of a window that lie inside the image, along one axis.
+fn inside(start: usize, kernel: usize, padding: usize, size: usize) -> std::ops::Range<usize> {
+    padding.saturating_sub(start).min(kernel)..(size + padding).saturating_sub(start).min(kernel)
+}
+
 /// The sums of one image of a fold.
 pub(super) fn fold_case(window: &Window, case: usize, program: &Program<'_>) -> Vec<f32> {
+    let Window { height, width, channels, kernel, stride, padding, .. } = *window;
     let mut sums = vec![0f32; window.image_len()];
     let mut patch = vec![0f32; window.patch_len()];
     let [_, across] = window.positions();
     for position in 0..window.count() {
         evaluate_row(program, case * window.count() + position, &mut patch);
-        for (tap, values) in patch.chunks_exact(window.channels).enumerate() {
-            let at = [tap / window.kernel[1], tap % window.kernel[1]];
-            if let Some([y, x]) = window.pixel([position / across, position % across], at) {
-                let pixel = &mut sums[(y * window.width + x) * window.channels..][..window.channels];
-                pixel.iter_mut().zip(values).for_each(|(sum, v)| *sum += v);
-            }
+        let (top, left) = (position / across * stride[0], position % across * stride[1]);
+        let columns = inside(left, kernel[1], padding[1], width);
+        if columns.is_empty() {
+            continue;
+        }
+        for ky in inside(top, kernel[0], padding[0], height) {
+            // The taps of a row lie side by side, in the patch as in the image.
+            let from = &patch[(ky * kernel[1] + columns.start) * channels..][..columns.len() * channels];
+            let pixel = (top + ky - padding[0]) * width + left + columns.start - padding[1];
+            let to = &mut sums[pixel * channels..][..from.len()];
+            to.iter_mut().zip(from).for_each(|(sum, value)| *sum += value);
         }
     }
     sums
