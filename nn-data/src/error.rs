@@ -275,6 +275,56 @@ pub enum DataError {
         wanted: &'static str,
     },
 
+    /// A file whose content is not what its format asks for.
+    #[error("{origin}: {place}: {fault}; {remedy}")]
+    Malformed {
+        /// The file; inside an archive, the archive and the name there.
+        origin: String,
+        /// Where in it: a byte, an entry, a record.
+        place: String,
+        /// What is wrong there.
+        fault: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+
+    /// A data set is in none of the forms in which it could be read.
+    #[error("{folder}: {dataset} is not here; looked for {looked_for}; give the folder that holds it")]
+    NotFound {
+        /// The folder that was searched.
+        folder: PathBuf,
+        /// What was looked for.
+        dataset: &'static str,
+        /// Names that were tried.
+        looked_for: String,
+    },
+
+    /// Images that were to form one set differ in size.
+    #[error(
+        "{first} has {} by {} pixels, {second} has {} by {}; give a size to which all are brought, or \
+         images of one size",
+        .first_size[0], .first_size[1], .second_size[0], .second_size[1]
+    )]
+    MixedSizes {
+        /// The first image.
+        first: String,
+        /// Its height and width.
+        first_size: [usize; 2],
+        /// The first image of another size.
+        second: String,
+        /// Its height and width.
+        second_size: [usize; 2],
+    },
+
+    /// What was asked for needs a part of this crate that was not compiled.
+    #[error("{path}: nn-data was compiled without its feature '{feature}'; compile with it to read this")]
+    NeedsFeature {
+        /// The file or folder.
+        path: PathBuf,
+        /// The feature.
+        feature: &'static str,
+    },
+
     /// A download failed.
     #[error(
         "{path}: cannot download {address} ({reason}); run again to resume, or obtain the file in another \
@@ -306,6 +356,17 @@ fn folder_of(path: &Path) -> std::path::Display<'_> {
 }
 
 impl DataError {
+    /// A fault in the content of a file.
+    pub(crate) fn malformed(
+        path: &Path,
+        place: impl Into<String>,
+        fault: impl Into<String>,
+        remedy: &'static str,
+    ) -> Self {
+        let origin = path.display().to_string();
+        Self::Malformed { origin, place: place.into(), fault: fault.into(), remedy }
+    }
+
     /// A fault of the operating system, with the special case of a file that does not exist.
     pub(crate) fn from_io(path: &Path, action: &'static str, reason: io::Error) -> Self {
         if action == "read" && reason.kind() == io::ErrorKind::NotFound {

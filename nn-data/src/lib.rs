@@ -3,9 +3,15 @@
 //! - Images with labels: [`Images`], from IDX files ([`idx`]), [MNIST](mnist) with a subset that is part of
 //!   this crate, and [Fashion-MNIST](fashion_mnist). Where their files lie, their addresses and check sums:
 //!   [`dataset`]; downloading: `fetch`, with the feature of that name.
+//! - Images in colour: [CIFAR-10 and CIFAR-100](cifar) in all official formats, stereo pairs of
+//!   [small NORB](norb), one folder a class in a directory or a tar archive (`image_folder`, with the feature
+//!   `images`), the [data folders of cuda-convnet](convnet_batches).
+//! - The formats beneath: [Python pickles](pickle), without executing anything, and [MAT files](mat).
 //! - Patterns of exactly known distribution: [bars and stripes](synthetic::bars_and_stripes), the
 //!   [shifter ensemble](synthetic::shifter).
-//! - From images to training: [division into parts](split), [binarisation](binarize), [minibatches](batches).
+//! - From images to training: [division into parts](split), [binarisation](binarize), [minibatches](batches),
+//!   [altered copies and several views](augment), equally many images of each class
+//!   ([`Images::draw_of_each_class`], [`Images::split_each_class`]).
 //!
 //! Examples are rows. Values for training are `f32`; those that stand for intensities or probabilities lie in
 //! [0, 1], which [`check_unit_interval`] checks. Whatever is random takes a generator
@@ -45,18 +51,29 @@
 #![forbid(unsafe_code)]
 
 mod atomic_write;
+pub mod augment;
 pub mod batches;
 pub mod binarize;
 pub mod checksum;
+pub mod cifar;
+pub mod convnet_batches;
 pub mod dataset;
 mod error;
 pub mod fashion_mnist;
 #[cfg(feature = "fetch")]
 pub mod fetch;
 pub mod idx;
+#[cfg(feature = "images")]
+pub mod image_folder;
 mod images;
+pub mod mat;
 pub mod mnist;
+pub mod norb;
+pub mod number_array;
+pub mod pickle;
+mod planar;
 pub mod split;
+mod subset;
 pub mod synthetic;
 pub mod uniform;
 mod unit_interval;
@@ -67,5 +84,6 @@ pub use binarize::{binarize_at, binarize_stochastically, binarize_stochastically
 pub use dataset::{Dataset, DatasetFiles, locate};
 pub use error::DataError;
 pub use images::Images;
+pub use number_array::{NumberArray, NumberKind};
 pub use split::{Split, SplitRows, SplitSizes};
 pub use unit_interval::check_unit_interval;

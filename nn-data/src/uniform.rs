@@ -1,4 +1,4 @@
-//! Exact elementary draws from a generator: bounded integers, permutations and coin tosses.
+//! Exact elementary draws from a generator: bounded integers, fractions, permutations and coin tosses.
 //!
 //! All of them are functions of the generator's output alone, the same on every platform, so that whoever can
 //! restore the generator can repeat the draw.
@@ -37,6 +37,11 @@ pub fn permutation<R: RngCore + ?Sized>(count: usize, generator: &mut R) -> Vec<
         order.swap(last, below(generator, last as u64 + 1) as usize);
     }
     order
+}
+
+/// A number in [0, 1), a multiple of 2⁻⁵³, all equally likely; one 64-bit draw.
+pub fn fraction<R: RngCore + ?Sized>(generator: &mut R) -> f64 {
+    (generator.next_u64() >> 11) as f64 / 9_007_199_254_740_992.0
 }
 
 /// True with the given probability, which is rounded up to a multiple of 2⁻³²; one 32-bit draw.
@@ -110,6 +115,14 @@ mod tests {
             order.sort_unstable();
             assert_eq!(order, (0..count).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn fractions_reach_from_zero_to_just_below_one() {
+        let mut extremes = Listed(vec![0, u64::MAX, 1 << 63]);
+        assert_eq!(fraction(&mut extremes), 0.0);
+        assert_eq!(fraction(&mut extremes), 1.0 - f64::EPSILON / 2.0);
+        assert_eq!(fraction(&mut extremes), 0.5);
     }
 
     #[test]

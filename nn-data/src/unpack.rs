@@ -21,6 +21,16 @@ pub(crate) struct Unpacked<'a> {
     delivered: u64,
 }
 
+/// The whole unpacked content of a file that has to be shorter than `limit` bytes.
+pub(crate) fn read_whole(path: &Path, limit: usize) -> Result<Vec<u8>, DataError> {
+    let mut bytes = Vec::new();
+    if Unpacked::open(path)?.append(limit, &mut bytes)? < limit {
+        return Ok(bytes);
+    }
+    let fault = format!("{limit} bytes or more, which is too long for a file of this kind");
+    Err(DataError::malformed(path, "the whole file", fault, "divide it, or give the right file"))
+}
+
 impl Unpacked<'static> {
     /// Opens a file.
     pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
@@ -72,7 +82,8 @@ impl<'a> Unpacked<'a> {
         }
     }
 
-    fn fault(&self, reason: io::Error) -> DataError {
+    /// The error of this file that `reason`, met while reading, stands for.
+    pub(crate) fn fault(&self, reason: io::Error) -> DataError {
         let path = self.path.clone();
         match reason.kind() {
             io::ErrorKind::UnexpectedEof if self.gzip => {
@@ -83,6 +94,15 @@ impl<'a> Unpacked<'a> {
             }
             _ => DataError::from_io(&path, "read", reason),
         }
+    }
+}
+
+/// For readers that take any stream; errors are turned into those of the file by [`Unpacked::fault`].
+impl Read for Unpacked<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.reader.read(buffer)?;
+        self.delivered += got as u64;
+        Ok(got)
     }
 }
 

@@ -63,3 +63,22 @@ fn files_of_the_other_set_are_recognised() {
         "{error}"
     );
 }
+
+#[cfg(feature = "images")]
+#[test]
+fn cifar_10_loads_in_whatever_form_it_lies_there() {
+    use nn_data::cifar;
+    let Some(root) = data_dir() else { return };
+    let (train, test) = cifar::load(&root).unwrap();
+    for (part, of_each) in [(&train, 5000), (&test, 1000)] {
+        assert_eq!((part.height(), part.width(), part.channels(), part.classes()), (32, 32, 3, 10));
+        assert_eq!(part.class_counts().unwrap(), [of_each; 10]);
+    }
+    // The means of the three colours of the official training set are 125.3, 123.0 and 113.9; those of a copy
+    // packed as JPEG are close to them.
+    let mean = nn_data::augment::mean_image(train.pixels()).unwrap();
+    for (channel, expected) in [125.3, 123.0, 113.9].into_iter().enumerate() {
+        let found = mean.iter().skip(channel).step_by(3).sum::<f32>() / 1024.0;
+        assert!((found - expected).abs() < 1.0, "{channel}: {found}");
+    }
+}
