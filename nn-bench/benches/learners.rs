@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
-use nn_core::{Device, Key, Learner, Penalty, Sgd, Tensor};
+use nn_core::{Cases, Device, Key, Learner, Penalty, Sgd};
 use nn_rbm::ais::{Ais, Betas};
 use nn_rbm::estimator::{ContrastiveDivergence, GradientEstimator, Persistent};
 use nn_rbm::{Path, Rbm, RbmLearner};
@@ -35,7 +35,7 @@ fn updates(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
     let device = Device::cpu();
     let (digits, _) = nn_data::mnist::embedded()?;
     let first: Vec<usize> = (0..CASES).collect();
-    let batch = device.tensor(&digits.rows(&first)?.to_f32());
+    let batch = device.tensor(&digits.rows(&first)?.to_f32()).into();
     let rbm = machine(&device)?;
     let persistent = Persistent::new(&rbm, CASES, 1, Key::new(2))?;
     update(criterion, "CD-1", machine(&device)?, ContrastiveDivergence::new(1)?, &batch)?;
@@ -48,7 +48,7 @@ fn update(
     name: &str,
     rbm: Rbm,
     estimator: impl GradientEstimator + 'static,
-    batch: &Tensor,
+    batch: &Cases,
 ) -> Result<(), Box<dyn Error>> {
     let sgd = Sgd::new(&rbm, 0.05, 0.9, Penalty::l2(2e-4))?;
     let mut learner = RbmLearner::new(rbm, estimator, sgd);

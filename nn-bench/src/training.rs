@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use nn_core::checkpoint::Checkpoint;
 use nn_core::observer::{Console, CsvFile, Measure, SaveCheckpoint};
-use nn_core::{Dataset, Ending, Fit, Key, Learner, Tensor};
+use nn_core::{Cases, Dataset, Ending, Fit, Key, Learner};
 
 use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
@@ -71,10 +71,10 @@ impl Training<'_> {
         run: &Run,
         learner: &mut dyn Learner,
         data: &Dataset,
-        watch: Tensor,
+        watch: Cases,
     ) -> Result<Figures, RunError> {
         let doing = format!("training {}", self.stage);
-        let mut fit = Fit { epochs: self.epochs, batch: self.batch, key: self.key, from: 0 };
+        let mut fit = Fit::new(self.epochs, self.batch, self.key);
         let per_epoch = fit.updates_per_epoch(data);
         let path = self.checkpoint(run);
         let identity = run.identity();

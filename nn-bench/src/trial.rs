@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use nn_core::{Dataset, Error, Key, Learner, Tensor};
+use nn_core::{Cases, Dataset, Error, Key, Learner};
 
 /// Updates between two looks at the clock: in training, too, many are asked for before one is waited for.
 const UPDATES: u64 = 8;
@@ -12,12 +12,12 @@ const LOOKS: u32 = 3;
 /// A learner and a minibatch, on the device to be tried.
 pub struct Trial {
     learner: Box<dyn Learner>,
-    batch: Tensor,
+    batch: Cases,
 }
 
 impl std::fmt::Debug for Trial {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Trial of {} cases on {}", self.batch.rows(), self.batch.device().name())
+        write!(f, "Trial of {} cases on {}", self.batch.len(), self.batch.device().name())
     }
 }
 

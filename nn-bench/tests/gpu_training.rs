@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "what fails in a test should end it")]
 
 use ndarray::Array2;
-use nn_core::{Binarize, Dataset, Device, Key, Learner, Penalty, Sgd, Tensor};
+use nn_core::{Binarize, Cases, Dataset, Device, Key, Learner, Penalty, Sgd, Tensor};
 use nn_gpu::{Choice, Gpu, Settings};
 use nn_rbm::estimator::{ContrastiveDivergence, GradientEstimator, Persistent};
 use nn_rbm::{Rbm, RbmLearner};
@@ -41,10 +41,10 @@ fn learner(device: &Device, estimator: fn(&Rbm) -> Box<dyn GradientEstimator>) -
 }
 
 /// Updates as `Fit` makes them.
-fn train(learner: &mut RbmLearner<Sgd>, data: &Dataset, batch: &mut Tensor, updates: std::ops::Range<u64>) {
+fn train(learner: &mut RbmLearner<Sgd>, data: &Dataset, batch: &mut Cases, updates: std::ops::Range<u64>) {
     for update in updates {
         let key = Key::new(2).fold_in(update);
-        let cases: Vec<usize> = (0..batch.rows()).map(|at| (at + update as usize) % data.len()).collect();
+        let cases: Vec<usize> = (0..batch.len()).map(|at| (at + update as usize) % data.len()).collect();
         data.fill(batch, &cases, key.fold_in(1));
         learner.update(batch, update, key.fold_in(2));
     }
@@ -60,7 +60,7 @@ fn a_steady_step_makes_no_buffer_waits_for_nothing_and_hands_over_twice_at_most(
     let Some(gpu) = gpu() else { return };
     let device = gpu.device();
     let data = Dataset::new(&device, images(50).view(), Binarize::EachTime).unwrap();
-    let mut batch = device.zeros(20, 144);
+    let mut batch = data.room(20);
     for (name, estimator) in [("CD-1", CD1), ("CD-3", CD3), ("PCD-2", PCD2)] {
         let mut learner = learner(&device, estimator);
         train(&mut learner, &data, &mut batch, 0..10);
@@ -88,7 +88,7 @@ fn samples_are_those_of_the_cpu_until_a_draw_falls_on_its_threshold() {
     // A machine that has learned a little, the same on both.
     let data = Dataset::new(&cpu, images(50).view(), Binarize::EachTime).unwrap();
     let mut trained = learner(&cpu, CD1);
-    train(&mut trained, &data, &mut cpu.zeros(20, 144), 0..300);
+    train(&mut trained, &data, &mut data.room(20), 0..300);
     let ours = trained.rbm;
     let mut theirs = Rbm::bernoulli(&gpu, 144, 40, Key::new(1)).unwrap();
     theirs.weights = gpu.tensor(&ours.weights.to_array().unwrap());

@@ -1,7 +1,8 @@
 //! Cases on a device, gathered into shuffled minibatches there.
 
-use crate::{Device, Error, Expr, Key, Tensor, expr::x};
-use ndarray::ArrayView2;
+use crate::classification::check_labels;
+use crate::{Cases, Device, Error, Expr, Key, Tensor, expr::x};
+use ndarray::{Array2, ArrayView2};
 use rand_core::RngCore;
 
 /// How real-valued inputs in [0, 1] become what a model sees, batch by batch.
@@ -14,11 +15,11 @@ pub enum Binarize {
     EachTime,
 }
 
-/// Inputs, one case a row, uploaded once.
+/// Inputs, one case a row, and targets where there are any; uploaded once.
 #[derive(Debug)]
 pub struct Dataset {
-    inputs: Tensor,
-    /// How the cases become minibatches.
+    cases: Cases,
+    /// How the inputs become those of minibatches.
     pub binarize: Binarize,
 }
 
@@ -28,38 +29,88 @@ impl Dataset {
     /// # Errors
     /// [`Error::Data`] without cases or with a value that is not finite, naming its row and column.
     pub fn new(device: &Device, inputs: ArrayView2<'_, f32>, binarize: Binarize) -> Result<Dataset, Error> {
-        if inputs.is_empty() {
+        Ok(Dataset { cases: upload(device, inputs)?.into(), binarize })
+    }
+
+    /// Cases with the class of each, 0 to `classes` − 1, as one-hot targets.
+    ///
+    /// # Errors
+    /// As [`Dataset::new`], and [`Error::Data`] for another number of labels or one that is no class. A class without a
+    /// case is allowed.
+    pub fn labelled(
+        device: &Device,
+        inputs: ArrayView2<'_, f32>,
+        labels: &[usize],
+        classes: usize,
+    ) -> Result<Dataset, Error> {
+        check_labels(labels, classes)?;
+        let mut targets = Array2::zeros((labels.len(), classes));
+        for (case, &label) in labels.iter().enumerate() {
+            targets[[case, label]] = 1.0;
+        }
+        Dataset::new(device, inputs, Binarize::Never)?.with_targets(targets.view())
+    }
+
+    /// The same cases with these targets, a row for each: what outputs are to become.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for another number of targets than of cases, or a value that is not finite.
+    pub fn with_targets(self, targets: ArrayView2<'_, f32>) -> Result<Dataset, Error> {
+        if targets.nrows() != self.len() {
+            let problem = format!("{} targets for {} cases: each needs one", targets.nrows(), self.len());
+            return Err(Error::Data(problem));
+        }
+        let targets = upload(self.device(), targets)?;
+        Ok(Dataset { cases: Cases { targets: Some(targets), ..self.cases }, ..self })
+    }
+
+    /// Cases that are on their device already, such as codes.
+    ///
+    /// # Errors
+    /// [`Error::Data`] without cases.
+    pub fn on_device(cases: Cases, binarize: Binarize) -> Result<Dataset, Error> {
+        if cases.inputs.is_empty() {
             return Err(Error::Data(format!(
                 "{:?} is no data set: it needs at least one case",
-                inputs.dim()
+                cases.inputs
             )));
         }
-        if let Some(((row, column), value)) = inputs.indexed_iter().find(|(_, value)| !value.is_finite()) {
-            let remedy = "remove the case or mend the value";
-            return Err(Error::Data(format!("value {value} in case {row}, column {column}; {remedy}")));
-        }
-        Ok(Dataset { inputs: device.tensor(inputs), binarize })
+        Ok(Dataset { cases, binarize })
+    }
+
+    /// The same targets with other inputs, as many as there are.
+    pub(crate) fn replaced(&self, inputs: Tensor) -> Dataset {
+        let targets = self.targets().map(Tensor::duplicate);
+        Dataset { cases: Cases { inputs, targets }, binarize: Binarize::Never }
     }
 
     /// Number of cases.
     pub fn len(&self) -> usize {
-        self.inputs.rows()
+        self.cases.len()
     }
     /// Whether there are none; never so for a data set that was made.
     pub fn is_empty(&self) -> bool {
-        self.inputs.is_empty()
+        self.cases.is_empty()
     }
     /// Values of a case.
     pub fn columns(&self) -> usize {
-        self.inputs.columns()
+        self.cases.inputs.columns()
     }
     /// All cases as they were given.
     pub fn inputs(&self) -> &Tensor {
-        &self.inputs
+        &self.cases.inputs
+    }
+    /// The targets of all cases, if there are any.
+    pub fn targets(&self) -> Option<&Tensor> {
+        self.cases.targets.as_ref()
+    }
+    /// All cases as they were given, inputs and targets.
+    pub fn all(&self) -> &Cases {
+        &self.cases
     }
     /// The device of the cases.
     pub fn device(&self) -> &Device {
-        self.inputs.device()
+        self.cases.device()
     }
 
     /// The order of the cases in an epoch: a uniformly random permutation, a function of the key alone.
@@ -72,18 +123,27 @@ impl Dataset {
         order
     }
 
+    /// Room for so many cases.
+    pub fn room(&self, cases: usize) -> Cases {
+        let targets = self.targets().map(|targets| self.device().zeros(cases, targets.columns()));
+        Cases { inputs: self.device().zeros(cases, self.columns()), targets }
+    }
+
     /// Fills `batch` with the cases of these numbers, drawn with `key` if they are to be binarised.
-    pub fn fill(&self, batch: &mut Tensor, cases: &[usize], key: Key) {
-        batch.view_mut().gather(&self.inputs, cases);
+    pub fn fill(&self, batch: &mut Cases, cases: &[usize], key: Key) {
+        batch.inputs.view_mut().gather(self.inputs(), cases);
         if self.binarize == Binarize::EachTime {
             let binary = Expr::Uniform(key).less(crate::OLD);
-            batch.assign(binary);
+            batch.inputs.assign(binary);
+        }
+        if let (Some(into), Some(targets)) = (&mut batch.targets, self.targets()) {
+            into.view_mut().gather(targets, cases);
         }
     }
 
-    /// The cases of these numbers in a tensor of their own.
-    pub fn cases(&self, cases: &[usize], key: Key) -> Tensor {
-        let mut batch = self.device().zeros(cases.len(), self.columns());
+    /// The cases of these numbers in memory of their own.
+    pub fn cases(&self, cases: &[usize], key: Key) -> Cases {
+        let mut batch = self.room(cases.len());
         self.fill(&mut batch, cases, key);
         batch
     }
@@ -91,9 +151,21 @@ impl Dataset {
     /// All cases with pixels drawn once: a fixed binarisation.
     pub fn binarized(&self, key: Key) -> Tensor {
         let mut all = self.device().zeros(self.len(), self.columns());
-        all.assign(Expr::Uniform(key).less(x(&self.inputs)));
+        all.assign(Expr::Uniform(key).less(x(self.inputs())));
         all
     }
+}
+
+/// Copies finite values.
+fn upload(device: &Device, values: ArrayView2<'_, f32>) -> Result<Tensor, Error> {
+    if values.is_empty() {
+        return Err(Error::Data(format!("{:?} is no data set: it needs at least one case", values.dim())));
+    }
+    if let Some(((row, column), value)) = values.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        let remedy = "remove the case or mend the value";
+        return Err(Error::Data(format!("value {value} in case {row}, column {column}; {remedy}")));
+    }
+    Ok(device.tensor(values))
 }
 
 /// Uniform in 0..bound, without the bias of a plain remainder.
@@ -132,11 +204,32 @@ mod tests {
     }
 
     #[test]
+    fn targets_go_with_their_cases() {
+        let device = Device::cpu();
+        let inputs = Array2::from_shape_fn((6, 2), |(i, _)| i as f32);
+        let labels = [0, 2, 1, 2, 0, 2];
+        let data = Dataset::labelled(&device, inputs.view(), &labels, 4).unwrap();
+        let batch = data.cases(&[3, 0, 2], Key::new(1));
+        assert_eq!(batch.inputs.to_array().unwrap().column(0).to_vec(), [3.0, 0.0, 2.0]);
+        let targets = batch.targets.unwrap().to_array().unwrap();
+        assert_eq!(targets, arr2(&[[0.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]]));
+    }
+
+    #[test]
+    fn targets_that_do_not_fit_are_refused() {
+        let (device, inputs) = (Device::cpu(), Array2::zeros((2, 3)));
+        let message =
+            |labels: &[usize]| Dataset::labelled(&device, inputs.view(), labels, 3).unwrap_err().to_string();
+        assert_eq!(message(&[0, 3]), "label 3 of case 1 is no class: the 3 classes are numbered from 0");
+        assert_eq!(message(&[0]), "1 targets for 2 cases: each needs one");
+    }
+
+    #[test]
     fn binarised_cases_have_the_mean_of_their_probability() {
         let inputs = Array2::from_elem((200, 100), 0.3f32);
         let data = Dataset::new(&Device::cpu(), inputs.view(), Binarize::EachTime).unwrap();
         let all: Vec<usize> = (0..200).collect();
-        let batch = data.cases(&all, Key::new(5)).to_array().unwrap();
+        let batch = data.cases(&all, Key::new(5)).inputs.to_array().unwrap();
         assert!(batch.iter().all(|v| *v == 0.0 || *v == 1.0));
         let deviation = (0.3f64 * 0.7 / 20_000.0).sqrt();
         let mean = f64::from(batch.mean().unwrap());

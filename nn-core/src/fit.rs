@@ -1,19 +1,26 @@
-//! The training loop: shuffled minibatches, observers, interruption, resumption.
+//! The training loop: minibatches, observers, interruption, resumption.
 
-use crate::{Dataset, Error, Key, Learner, parameters::check_finite};
+use crate::{Cases, Dataset, Error, Key, Learner, parameters::check_finite};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// How long to train and on what minibatches.
+///
+/// A batch of all cases is batch gradient descent, one of a single case online learning.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fit {
     /// Passes through the data.
     pub epochs: u64,
-    /// Cases of a minibatch; a last, smaller rest of an epoch is left out (its cases come in other epochs).
+    /// Cases of a minibatch.
     pub batch: usize,
     /// Where all randomness comes from: orders, draws of pixels, draws of the learner.
     pub key: Key,
     /// The update to go on from, after its checkpoint was loaded; 0 at first.
     pub from: u64,
+    /// Whether each epoch has a random order of its own; else cases come in the order in which they were given.
+    pub shuffle: bool,
+    /// Whether what is left at the end of an epoch is a last, smaller minibatch; else it is left out (with a random order
+    /// these cases come in other epochs).
+    pub rest: bool,
 }
 
 /// How training ended.
@@ -89,16 +96,31 @@ const PIXELS: u64 = 2;
 const LEARNER: u64 = 3;
 
 impl Fit {
+    /// Training from the beginning, in random orders, with full minibatches only.
+    pub fn new(epochs: u64, batch: usize, key: Key) -> Fit {
+        Fit { epochs, batch, key, from: 0, shuffle: true, rest: false }
+    }
+
     /// Updates of one epoch.
     pub fn updates_per_epoch(&self, data: &Dataset) -> u64 {
-        (data.len() / self.batch.max(1)) as u64
+        let (cases, batch) = (data.len(), self.batch.max(1));
+        (if self.rest { cases.div_ceil(batch) } else { cases / batch }) as u64
+    }
+
+    /// The order of the cases in an epoch.
+    fn order(&self, data: &Dataset, epoch: u64) -> Vec<usize> {
+        if self.shuffle {
+            data.order(self.key.fold_in(ORDER).fold_in(epoch))
+        } else {
+            (0..data.len()).collect()
+        }
     }
 
     /// Trains. Everything random is a function of the key and the number of the update, so that a run that goes on
     /// from a checkpoint does exactly what it would have done.
     ///
     /// # Errors
-    /// A batch that is empty or larger than the data, parameters that turn non-finite, or an error of an observer.
+    /// A batch that is empty or larger than the data, data that the learner refuses, parameters that turn non-finite, or an error of an observer.
     pub fn run(
         &self,
         learner: &mut dyn Learner,
@@ -110,9 +132,10 @@ impl Fit {
             let allowed = format!("it must lie between 1 and the {} cases of the data", data.len());
             return Err(Error::setting("batch", self.batch, &allowed));
         }
+        learner.check(data)?;
         let per_epoch = self.updates_per_epoch(data);
         let updates = per_epoch * self.epochs;
-        let mut batch = data.device().zeros(self.batch, data.columns());
+        let (mut full, mut rest): (Cases, Option<Cases>) = (data.room(self.batch), None);
         let (mut order, mut ordered) = (Vec::new(), u64::MAX);
         let mut ending = Ending::Complete;
         let mut failure = None;
@@ -120,12 +143,17 @@ impl Fit {
         while update < updates {
             let (epoch, at) = (update / per_epoch, (update % per_epoch) as usize);
             if ordered != epoch {
-                order = data.order(self.key.fold_in(ORDER).fold_in(epoch));
+                order = self.order(data, epoch);
                 ordered = epoch;
             }
-            let cases = &order[at * self.batch..][..self.batch];
-            data.fill(&mut batch, cases, self.key.fold_in(PIXELS).fold_in(update));
-            learner.update(&batch, update, self.key.fold_in(LEARNER).fold_in(update));
+            let cases = &order[at * self.batch..];
+            let cases = &cases[..self.batch.min(cases.len())];
+            let batch = match cases.len() == self.batch {
+                true => &mut full,
+                false => rest.get_or_insert_with(|| data.room(cases.len())),
+            };
+            data.fill(batch, cases, self.key.fold_in(PIXELS).fold_in(update));
+            learner.update(batch, update, self.key.fold_in(LEARNER).fold_in(update));
             update += 1;
             if (update.is_multiple_of(FINITE_EVERY) || update == updates)
                 && let Err(error) = check_finite(learner.model(), update)

@@ -1,6 +1,6 @@
 //! What can be trained.
 
-use crate::{Error, Key, Parameters, Tensor};
+use crate::{Cases, Dataset, Error, Key, Parameters};
 
 /// Something that learns from one minibatch at a time.
 ///
@@ -8,7 +8,7 @@ use crate::{Error, Key, Parameters, Tensor};
 /// chains. Its schedules depend on the number of the update alone.
 pub trait Learner: Parameters {
     /// One update. It may not read from the device, so that work piles up there.
-    fn update(&mut self, batch: &Tensor, update: u64, key: Key);
+    fn update(&mut self, batch: &Cases, update: u64, key: Key);
 
     /// The model that is being learned, without what only training needs.
     fn model(&self) -> &dyn Parameters;
@@ -17,5 +17,14 @@ pub trait Learner: Parameters {
     ///
     /// # Errors
     /// If the device failed.
-    fn measure(&self, cases: &Tensor, key: Key) -> Result<Vec<(&'static str, f64)>, Error>;
+    fn measure(&self, cases: &Cases, key: Key) -> Result<Vec<(&'static str, f64)>, Error>;
+
+    /// Refuses data that do not fit the model; asked before the first update.
+    ///
+    /// # Errors
+    /// [`Error::Data`] that says what does not fit.
+    fn check(&self, data: &Dataset) -> Result<(), Error> {
+        let _ = data;
+        Ok(())
+    }
 }

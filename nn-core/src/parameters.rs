@@ -13,6 +13,15 @@ pub trait Parameters {
     fn visit_mut(&mut self, see: &mut dyn FnMut(&str, &mut Tensor));
 }
 
+impl<P: Parameters + ?Sized> Parameters for Box<P> {
+    fn visit<'a>(&'a self, see: &mut dyn FnMut(&str, &'a Tensor)) {
+        (**self).visit(see);
+    }
+    fn visit_mut(&mut self, see: &mut dyn FnMut(&str, &mut Tensor)) {
+        (**self).visit_mut(see);
+    }
+}
+
 /// Shows the tensors of a part under a name of its own: `prefix.name`.
 pub fn visit_under<'a>(prefix: &str, part: &'a dyn Parameters, see: &mut dyn FnMut(&str, &'a Tensor)) {
     part.visit(&mut |name, tensor| see(&format!("{prefix}.{name}"), tensor));
@@ -26,6 +35,11 @@ pub fn visit_mut_under(prefix: &str, part: &mut dyn Parameters, see: &mut dyn Fn
 /// Whether weight decay and max-norm act on a parameter of this name.
 pub fn is_weights(name: &str) -> bool {
     name.rsplit('.').next() == Some("weights")
+}
+
+/// Whether a parameter of this name is `prefix` itself or a part of it: `conv1.weights` under `conv1`.
+pub fn is_under(prefix: &str, name: &str) -> bool {
+    name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Number of values in all tensors.

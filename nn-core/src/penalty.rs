@@ -52,14 +52,15 @@ impl Penalty {
         sum
     }
 
-    /// Shortens every column that is longer than the bound: w ← w · min(1, bound / ‖w‖).
-    pub fn bound(&self, weights: &mut Tensor) {
+    /// Shortens every column that is longer than the bound: w ← w · min(1, bound / ‖w‖). `factor` is memory for the factors,
+    /// made when it is first needed.
+    pub fn bound(&self, weights: &mut Tensor, factor: &mut Option<Tensor>) {
         let Some(bound) = self.max_norm else { return };
         let grid = [weights.rows(), weights.columns()];
-        let mut factor = weights.device().zeros(1, grid[1]);
+        let factor = factor.get_or_insert_with(|| weights.device().zeros(1, grid[1]));
         let shorten = (Expr::from(bound) / (ACC + 1e-30).sqrt()).min(1.0);
         factor.reduce(grid, Over::Rows, Reduction::Sum, x(&*weights).square(), shorten);
-        weights.assign(OLD * &factor);
+        weights.assign(OLD * &*factor);
     }
 }
 
@@ -72,7 +73,7 @@ mod tests {
     #[test]
     fn max_norm_shortens_only_long_columns() {
         let mut weights = Device::cpu().tensor(&arr2(&[[3.0f32, 0.3], [4.0, 0.4]]));
-        Penalty { max_norm: Some(2.0), ..Penalty::default() }.bound(&mut weights);
+        Penalty { max_norm: Some(2.0), ..Penalty::default() }.bound(&mut weights, &mut None);
         let values = weights.to_array().unwrap();
         assert!((values[[0, 0]] - 1.2).abs() < 1e-6 && (values[[1, 0]] - 1.6).abs() < 1e-6);
         assert_eq!([values[[0, 1]], values[[1, 1]]], [0.3, 0.4]);

@@ -162,6 +162,14 @@ impl Tensor {
         copy
     }
 
+    /// Rows and columns exchanged, in memory of its own. Waits for the device; see [`Tensor::t`] for products.
+    ///
+    /// # Errors
+    /// If the device failed since the last read.
+    pub fn transposed(&self) -> Result<Tensor, Error> {
+        Ok(self.device.tensor_f64(self.to_array_f64()?.t()))
+    }
+
     /// The memory as the backend knows it.
     ///
     /// # Panics

@@ -5,7 +5,7 @@ use crate::{
     pseudo_likelihood::stochastic_pseudo_log_likelihood,
 };
 use nn_core::{
-    ACC, Error, Key, Learner, Optimizer, Over, Parameters, Reduction, Tensor,
+    ACC, Cases, Error, Key, Learner, Optimizer, Over, Parameters, Reduction, Tensor,
     parameters::{largest, visit_mut_under, visit_under},
     x,
 };
@@ -40,8 +40,8 @@ impl<O: Optimizer> RbmLearner<O> {
 }
 
 impl<O: Optimizer> Learner for RbmLearner<O> {
-    fn update(&mut self, batch: &Tensor, update: u64, key: Key) {
-        let phases = self.estimator.phases(&self.rbm, batch, update, key);
+    fn update(&mut self, batch: &Cases, update: u64, key: Key) {
+        let phases = self.estimator.phases(&self.rbm, &batch.inputs, update, key);
         if let Some(offsets) = &mut self.offsets {
             offsets.follow(&phases);
         }
@@ -61,8 +61,8 @@ impl<O: Optimizer> Learner for RbmLearner<O> {
 
     /// Mean squared reconstruction error per visible unit, pseudo-log-likelihood per visible unit (binary units),
     /// mean hidden activity, numbers of dead and saturated hidden units, largest weight.
-    fn measure(&self, cases: &Tensor, key: Key) -> Result<Vec<(&'static str, f64)>, Error> {
-        let rbm = &self.rbm;
+    fn measure(&self, cases: &Cases, key: Key) -> Result<Vec<(&'static str, f64)>, Error> {
+        let (rbm, cases) = (&self.rbm, &cases.inputs);
         let reconstruction = rbm.mean_visible(&rbm.mean_hidden(cases));
         let grid = [cases.rows(), cases.columns()];
         let mut errors = rbm.device().zeros(cases.rows(), 1);

@@ -21,7 +21,7 @@
 //! let sgd = Sgd::new(&rbm, 0.1, 0.5, Penalty::default())?;
 //! let mut learner = RbmLearner::new(rbm, ContrastiveDivergence::new(1)?, sgd);
 //! let before = log_partition(&learner.rbm)? + learner.rbm.mean_free_energy(data.inputs())?;
-//! let fit = Fit { epochs: 2000, batch: 14, key: Key::new(2), from: 0 };
+//! let fit = Fit::new(2000, 14, Key::new(2));
 //! let ending = fit.run(&mut learner, &data, &mut [], &AtomicBool::new(false))?;
 //! assert_eq!(ending, Ending::Complete);
 //! // −log p(v) = F(v) + log Z, exactly; log 14 = 2.64 would be perfect.
@@ -40,6 +40,7 @@ pub mod estimator;
 pub mod exact;
 mod gradient;
 pub mod labels;
+mod latent;
 mod learner;
 mod offsets;
 pub mod partition;

@@ -58,7 +58,7 @@ fn learn_the_same() {
     for key in [5, 6, 7] {
         let reached = [Device::cpu(), Device::reference()].map(|device| {
             let (mut learner, data) = learner(&device, "CD-1");
-            let fit = Fit { epochs: 1000, batch: 14, key: Key::new(key), from: 0 };
+            let fit = Fit::new(1000, 14, Key::new(key));
             fit.run(&mut learner, &data, &mut [], &AtomicBool::new(false)).unwrap();
             -log_partition(&learner.rbm).unwrap() - learner.rbm.mean_free_energy(data.inputs()).unwrap()
         });
@@ -74,7 +74,7 @@ fn repeat_bit_by_bit() {
     for estimator in ["CD-1", "PCD"] {
         let run = |seed| {
             let (mut learner, data) = learner(&Device::cpu(), estimator);
-            let fit = Fit { epochs: 100, batch: 5, key: Key::new(seed), from: 0 };
+            let fit = Fit::new(100, 5, Key::new(seed));
             fit.run(&mut learner, &data, &mut [], &AtomicBool::new(false)).unwrap();
             values(&learner)
         };
@@ -101,9 +101,9 @@ fn threads_change_nothing() {
                 let estimator = make(&rbm, estimator);
                 let sgd = Sgd::new(&rbm, 0.05, 0.9, Penalty::l2(1e-4)).unwrap();
                 let mut learner = RbmLearner::with_estimator(rbm, estimator, sgd);
-                let fit = Fit { epochs: 10, batch: 100, key: Key::new(10), from: 0 };
+                let fit = Fit::new(10, 100, Key::new(10));
                 fit.run(&mut learner, &data, &mut [], &AtomicBool::new(false)).unwrap();
-                let figures = learner.measure(data.inputs(), Key::new(11)).unwrap();
+                let figures = learner.measure(data.all(), Key::new(11)).unwrap();
                 (values(&learner), figures)
             })
         };

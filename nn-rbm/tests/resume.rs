@@ -67,7 +67,7 @@ fn learner<O: Optimizer>(device: &Device, seed: u64, make: Make, optimizer: fn(&
 fn train<O: Optimizer>(learner: &mut RbmLearner<O>, from: u64, to: u64) {
     let data = data(learner.rbm.device());
     // Six updates an epoch: the cut falls inside the third one.
-    let fit = Fit { epochs: 7, batch: 4, key: Key::new(3), from };
+    let fit = Fit { from, ..Fit::new(7, 4, Key::new(3)) };
     let ending = fit.run(learner, &data, &mut [&mut StopAt(to)], &AtomicBool::new(false)).unwrap();
     assert_eq!(ending, Ending::Stopped(to));
 }

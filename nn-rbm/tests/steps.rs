@@ -35,7 +35,7 @@ fn steady(
 ) -> Counts {
     let (counting, device) = Counting::new(&Device::cpu());
     let machine = Machine::new(&device, "counted", visible, hidden, 0.5);
-    let batch = machine.cases(6, Key::new(2));
+    let batch = machine.cases(6, Key::new(2)).into();
     let sgd = Sgd::new(&machine.rbm, 0.1, 0.9, Penalty::l2(0.001)).unwrap();
     let estimator = make(&machine.rbm);
     let mut learner = RbmLearner::new(machine.rbm, ContrastiveDivergence::new(1).unwrap(), sgd);
@@ -122,7 +122,7 @@ fn of_the_training_loop() {
         let sgd = Sgd::new(&rbm, 0.1, 0.9, Penalty::default()).unwrap();
         let mut learner = RbmLearner::new(rbm, ContrastiveDivergence::new(1).unwrap(), sgd);
         counting.take();
-        let fit = Fit { epochs: updates / 3, batch: 4, key: Key::new(2), from: 0 };
+        let fit = Fit::new(updates / 3, 4, Key::new(2));
         fit.run(&mut learner, &data, &mut [], &AtomicBool::new(false)).unwrap();
         counting.take()
     };

@@ -97,7 +97,7 @@ fn what_is_not_a_number_is_named() {
         rbm.hidden.visit_mut(&mut |_, tensor| tensor.write(ndarray::arr2(&[[0.0, f32::NAN]]).view()));
         let sgd = Sgd::new(&rbm, 0.1, 0.5, Penalty::default()).unwrap();
         let mut learner = RbmLearner::new(rbm, ContrastiveDivergence::new(1).unwrap(), sgd);
-        let fit = Fit { epochs, batch: 4, key: Key::new(2), from: 0 };
+        let fit = Fit::new(epochs, 4, Key::new(2));
         let error = fit.run(&mut learner, &data, &mut [], &AtomicBool::new(false)).unwrap_err();
         let message = error.to_string();
         assert!(message.contains(&format!("step {step}")) && message.contains("weights"), "{message}");
@@ -109,7 +109,7 @@ fn what_is_not_a_number_is_named() {
     let sgd = Sgd::new(&rbm, 1e30, 0.5, Penalty::l2(1e30)).unwrap();
     randomize(&mut rbm, 1.0, 1.0, Key::new(3));
     let mut learner = RbmLearner::new(rbm, ContrastiveDivergence::new(1).unwrap(), sgd);
-    let fit = Fit { epochs: 5, batch: 4, key: Key::new(2), from: 0 };
+    let fit = Fit::new(5, 4, Key::new(2));
     let error = fit.run(&mut learner, &data, &mut [], &AtomicBool::new(false)).unwrap_err();
     assert!(matches!(error, Error::NonFinite { step: 5, .. }), "{error}");
 }
@@ -202,7 +202,7 @@ fn machines_that_do_not_fit_are_refused() {
     let sgd = Sgd::new(&rbm, 0.1, 0.5, Penalty::default()).unwrap();
     let mut learner = RbmLearner::new(rbm, ContrastiveDivergence::new(1).unwrap(), sgd);
     for batch in [0, 6] {
-        let fit = Fit { epochs: 1, batch, key: Key::new(1), from: 0 };
+        let fit = Fit::new(1, batch, Key::new(1));
         refused(fit.run(&mut learner, &data, &mut [], &AtomicBool::new(false)), "batch");
     }
     assert!(discrete(&device).iter().all(|machine| Exact::new(&machine.rbm).is_ok()));

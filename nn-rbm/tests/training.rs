@@ -31,9 +31,9 @@ fn trained(
     learner.estimator = estimator;
     learner.offsets = centred.then(|| Offsets::new(&learner.rbm, 0.05).unwrap());
     learner.sparsity = sparse.then(|| Sparsity::new(&learner.rbm, 0.5, 0.001, 0.9).unwrap());
-    let fit = Fit { epochs: 4000, batch: 14, key: Key::new(2), from: 0 };
+    let fit = Fit::new(4000, 14, Key::new(2));
     assert_eq!(fit.run(&mut learner, &data, &mut [], &AtomicBool::new(false)).unwrap(), Ending::Complete);
-    let figures = learner.measure(data.inputs(), Key::new(3)).unwrap();
+    let figures = learner.measure(data.all(), Key::new(3)).unwrap();
     assert!(figures.iter().all(|(_, value)| value.is_finite()), "{figures:?}");
     -log_partition(&learner.rbm).unwrap() - learner.rbm.mean_free_energy(data.inputs()).unwrap()
 }
@@ -96,7 +96,7 @@ fn variances_are_learned() {
         let estimator = make(&rbm);
         let mut learner = RbmLearner::new(rbm, ContrastiveDivergence::new(1).unwrap(), sgd);
         learner.estimator = estimator;
-        let fit = Fit { epochs: 100, batch: 500, key: Key::new(13), from: 0 };
+        let fit = Fit::new(100, 500, Key::new(13));
         fit.run(&mut learner, &data, &mut [], &AtomicBool::new(false)).unwrap();
         let learned = machines::values(&learner.rbm)[2].1.mapv(f64::exp);
         for unit in 0..2 {

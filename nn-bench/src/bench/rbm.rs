@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 
-use nn_core::{Binarize, Dataset, Error, Fit, Key, Learner, Penalty, Sgd, Tensor, init};
+use nn_core::{Binarize, Cases, Dataset, Error, Fit, Key, Learner, Penalty, Sgd, init};
 use nn_rbm::ais::{Ais, Betas};
 use nn_rbm::estimator::{ContrastiveDivergence, GradientEstimator, Persistent};
 use nn_rbm::{Path, Rbm, RbmLearner};
@@ -86,14 +86,14 @@ fn training(
 struct Training {
     learner: RbmLearner<Sgd>,
     data: Rc<Dataset>,
-    measured: Tensor,
+    measured: Cases,
     key: Key,
     epochs: u64,
 }
 
 impl Subject for Training {
     fn unit(&mut self) -> Result<(), Error> {
-        let mut fit = Fit { epochs: self.epochs + 1, batch: BATCH, key: self.key, from: 0 };
+        let mut fit = Fit::new(self.epochs + 1, BATCH, self.key);
         fit.from = self.epochs * fit.updates_per_epoch(&self.data);
         fit.run(&mut self.learner, &self.data, &mut [], &AtomicBool::new(false))?;
         self.epochs += 1;
@@ -110,7 +110,7 @@ impl Subject for Training {
 /// # Errors
 ///
 /// If the device failed.
-pub fn reconstruction_error(learner: &RbmLearner<Sgd>, cases: &Tensor, key: Key) -> Result<f64, Error> {
+pub fn reconstruction_error(learner: &RbmLearner<Sgd>, cases: &Cases, key: Key) -> Result<f64, Error> {
     let figures = learner.measure(cases, key)?;
     let error = figures.into_iter().find(|(name, _)| *name == RECONSTRUCTION_ERROR);
     Ok(error.map_or(f64::NAN, |(_, value)| value))

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use nn_core::{Binarize, Dataset, Error, Key, Learner, Penalty, Sgd, Tensor};
+use nn_core::{Binarize, Cases, Dataset, Error, Key, Learner, Penalty, Sgd};
 use nn_rbm::estimator::ContrastiveDivergence;
 use nn_rbm::{Rbm, RbmLearner};
 
@@ -41,7 +41,7 @@ pub fn workloads(conditions: &Conditions, matrices: &mut Matrices) -> Result<Vec
         let ours = Box::new(Updates {
             learner: RbmLearner::new(rbm, ContrastiveDivergence::new(1)?, sgd),
             data: Rc::clone(&data),
-            batch: device.zeros(batch, data.columns()),
+            batch: data.room(batch),
             order: data.order(key.fold_in(1)),
             key: key.fold_in(2),
             done: 0,
@@ -62,7 +62,7 @@ pub fn workloads(conditions: &Conditions, matrices: &mut Matrices) -> Result<Vec
 struct Updates {
     learner: RbmLearner<Sgd>,
     data: Rc<Dataset>,
-    batch: Tensor,
+    batch: Cases,
     order: Vec<usize>,
     key: Key,
     done: u64,
@@ -70,9 +70,9 @@ struct Updates {
 
 impl Subject for Updates {
     fn unit(&mut self) -> Result<(), Error> {
-        let first = self.done as usize * self.batch.rows() % self.order.len();
+        let first = self.done as usize * self.batch.len() % self.order.len();
         let cases: Vec<usize> =
-            self.order.iter().cycle().skip(first).take(self.batch.rows()).copied().collect();
+            self.order.iter().cycle().skip(first).take(self.batch.len()).copied().collect();
         let key = self.key.fold_in(self.done);
         self.data.fill(&mut self.batch, &cases, key);
         self.learner.update(&self.batch, self.done, key);

@@ -221,7 +221,7 @@ fn digits_table(run: &mut Run, recipe: &Recipe, digits: &Digits, base: &Bernoull
         curves.push((name, figures.curve("reconstruction error")));
 
         // Fair samples for the reverse bound: long chains from training digits.
-        let mut fantasies = data.cases(&watched[..100], key.fold_in(5));
+        let mut fantasies = data.cases(&watched[..100], key.fold_in(5)).inputs;
         learner.rbm.gibbs(&mut fantasies, 1000, key.fold_in(6));
         let measurement = Measurement {
             prefix: &format!("{metric}_"),
@@ -288,7 +288,7 @@ fn exact_curves(run: &mut Run, recipe: &Recipe, device: &Device) -> Result<(), R
         for look in 0..=recipe.looks {
             let upto = recipe.small_updates * look / recipe.looks;
             let from = if look == 0 { 0 } else { recipe.small_updates * (look - 1) / recipe.looks };
-            let fit = Fit { epochs: upto, batch: patterns.nrows(), key: key.fold_in(3), from };
+            let fit = Fit { from, ..Fit::new(upto, patterns.nrows(), key.fold_in(3)) };
             fit.run(&mut learner, &data, &mut [], &AtomicBool::new(false)).while_doing(doing)?;
             let exact = look_exactly(&learner.rbm, data.inputs(), sweeps).while_doing("enumerating")?;
             for (curve, value) in curve.iter_mut().zip(exact) {

@@ -12,6 +12,12 @@ pub(super) fn flat<'a>(out: &ViewMut<'_>, formula: &Expr<'a>) -> Option<Expr<'a>
     if narrow { rewritten(formula, rows, columns) } else { None }
 }
 
+/// The same for a formula that is reduced.
+pub(super) fn of_grid<'a>(formula: &Expr<'a>, [rows, columns]: [usize; 2]) -> Option<Expr<'a>> {
+    let narrow = rows > 1 && columns > 0 && columns <= STRIP / 4;
+    if narrow { rewritten(formula, rows, columns) } else { None }
+}
+
 fn rewritten<'a>(formula: &Expr<'a>, rows: usize, columns: usize) -> Option<Expr<'a>> {
     Some(match formula {
         Expr::Input(view, stretch) => {

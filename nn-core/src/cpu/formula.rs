@@ -89,6 +89,14 @@ impl<'a> Program<'a> {
         matches!(self.result, Operand::Acc)
     }
 
+    /// A row of the grid where the formula is nothing but an input of so many columns.
+    pub(super) fn row_of_input(&self, row: usize, columns: usize) -> Option<&[f32]> {
+        match self.result {
+            Operand::Input(at) if self.inputs[at].columns == columns => Some(self.inputs[at].row(row)),
+            _ => None,
+        }
+    }
+
     fn compile(&mut self, formula: &Expr<'a>, free: &mut Vec<usize>) -> Operand {
         match formula {
             Expr::Old => Operand::Old,

@@ -9,6 +9,7 @@ mod flat;
 mod formula;
 mod microkernel;
 mod multiply;
+mod over_rows;
 mod pack;
 mod product;
 mod reduction;
@@ -111,16 +112,19 @@ impl Backend for Cpu {
         formula: &Expr<'_>,
         then: &Expr<'_>,
     ) {
-        reduction::reduce(out, grid, over, reduction, &Program::new(formula), &Program::new(then));
+        let flat = flat::of_grid(formula, grid).map(|formula| Program::new(&formula));
+        let (program, then) = (Program::new(formula), Program::new(then));
+        reduction::reduce(out, grid, over, reduction, &program, flat.as_ref(), &then);
     }
 
     fn fold(&self, mut out: ViewMut<'_>, window: &Window, formula: &Expr<'_>, then: &Expr<'_>) {
         let (program, then) = (Program::new(formula), Program::new(then));
         let (cases, columns, target) = (out.rows(), out.columns(), Target::new(&mut out));
         (0..cases).into_par_iter().for_each(|case| {
-            let sums = reduction::fold_case(window, case, &program);
-            // SAFETY: every case is a row of its own, and `out` is borrowed for the whole call.
-            unsafe { target.apply(&then, case..case + 1, 0..columns, &sums, columns) };
+            reduction::fold_case(window, case, &program, |sums| {
+                // SAFETY: every case is a row of its own, and `out` is borrowed for the whole call.
+                unsafe { target.apply(&then, case..case + 1, 0..columns, sums, columns) };
+            });
         });
     }
 }

@@ -1,13 +1,13 @@
 //! Sums, maxima and their positions. Sums are accumulated in double precision, in an order of their own.
 
 use super::{
-    PARALLEL,
     elementwise::{Target, in_row_chunks, with_registers},
     formula::{Program, STRIP, Strip},
     microkernel::{Simd, simd},
-    team::share,
+    over_rows::Rows,
 };
 use crate::{Over, Reduction, ViewMut, Window};
+use std::cell::Cell;
 
 pub(super) fn reduce(
     mut out: ViewMut<'_>,
@@ -15,47 +15,47 @@ pub(super) fn reduce(
     over: Over,
     reduction: Reduction,
     program: &Program<'_>,
+    flat: Option<&Program<'_>>,
     then: &Program<'_>,
 ) {
     let target = Target::new(&mut out);
     let [_, out_columns] = over.shape(grid);
     if let Over::Rows = over {
-        let strips = grid[1].div_ceil(STRIP_OF_COLUMNS);
-        let work = |at: usize| {
-            let columns = at * STRIP_OF_COLUMNS..grid[1].min((at + 1) * STRIP_OF_COLUMNS);
-            let joined = over_rows(reduction, program, grid, columns.clone());
-            // SAFETY: strips of columns are disjoint, and `out` is borrowed for the whole call.
-            unsafe { target.apply(then, 0..1, columns, &joined, STRIP_OF_COLUMNS) };
-        };
-        if grid[0] * grid[1] < PARALLEL {
-            (0..strips).for_each(work);
-        } else {
-            share(strips, rayon::current_num_threads(), &|numbers| numbers.for_each(&work));
-        }
-        return;
+        return Rows { program, flat, grid, reduction }.reduce(&target, then);
     }
     in_row_chunks(grid[0], grid[1], |rows| {
-        let mut values = vec![0f32; grid[1]];
-        let mut joined = vec![0f32; out_columns];
+        let (mut room, mut joined) = (ROOM.take(), vec![0f32; out_columns]);
+        room.resize(grid[1], 0.0);
         for row in rows {
-            evaluate_row(program, row, &mut values);
+            // What is there already need not be copied.
+            let values = match program.row_of_input(row, grid[1]) {
+                Some(values) => values,
+                None => {
+                    evaluate_row(program, row, &mut room);
+                    &room
+                }
+            };
             match over {
-                Over::Columns => joined[0] = join(reduction, &values),
+                Over::Columns => joined[0] = join(reduction, values),
                 Over::Groups(group) => {
                     let groups = values.chunks_exact(group);
                     joined.iter_mut().zip(groups).for_each(|(to, group)| *to = join(reduction, group));
                 }
-                Over::Windows(window) => over_windows(reduction, &window, &values, &mut joined),
+                Over::Windows(window) => over_windows(reduction, &window, values, &mut joined),
                 Over::Rows => unreachable!("handled above"),
             }
             // SAFETY: every row is reduced by one thread, and `out` is borrowed for the whole call.
             unsafe { target.apply(then, row..row + 1, 0..out_columns, &joined, out_columns) };
         }
+        ROOM.set(room);
     });
 }
 
-/// Columns reduced together by one thread: a few cache lines of each row.
-const STRIP_OF_COLUMNS: usize = 128;
+thread_local! {
+    // Taken while in use and put back afterwards.
+    static ROOM: Cell<Vec<f32>> = Cell::default();
+    static SUMS: Cell<Vec<f32>> = Cell::default();
+}
 
 /// Evaluates a whole row of a grid as wide as `values`.
 fn evaluate_row(program: &Program<'_>, row: usize, values: &mut [f32]) {
@@ -67,44 +67,9 @@ fn evaluate_row(program: &Program<'_>, row: usize, values: &mut [f32]) {
     });
 }
 
-fn over_rows(
-    reduction: Reduction,
-    program: &Program<'_>,
-    grid: [usize; 2],
-    columns: std::ops::Range<usize>,
-) -> Vec<f32> {
-    let mut sums = vec![0f64; columns.len()];
-    let mut best = vec![f32::NEG_INFINITY; columns.len()];
-    let mut position = vec![0f32; columns.len()];
-    let mut values = [0f32; STRIP_OF_COLUMNS];
-    let values = &mut values[..columns.len()];
-    with_registers(|registers| {
-        for row in 0..grid[0] {
-            let strip = Strip { row, column: columns.start, columns: grid[1], acc: &[] };
-            program.run(strip, registers, values);
-            match reduction {
-                Reduction::Sum => sums.iter_mut().zip(&*values).for_each(|(sum, v)| *sum += f64::from(*v)),
-                Reduction::Max => best.iter_mut().zip(&*values).for_each(|(max, v)| *max = larger(*max, *v)),
-                Reduction::ArgMax => {
-                    for ((max, at), v) in best.iter_mut().zip(&mut position).zip(&*values) {
-                        if *v > *max {
-                            (*max, *at) = (*v, row as f32);
-                        }
-                    }
-                }
-            }
-        }
-    });
-    match reduction {
-        Reduction::Sum => sums.iter().map(|sum| *sum as f32).collect(),
-        Reduction::Max => best,
-        Reduction::ArgMax => position,
-    }
-}
-
 /// The larger value; NaN if either is.
 #[inline(always)]
-fn larger(a: f32, b: f32) -> f32 {
+pub(super) fn larger(a: f32, b: f32) -> f32 {
     if b > a || b.is_nan() { b } else { a }
 }
 
@@ -190,11 +155,13 @@ fn inside(start: usize, kernel: usize, padding: usize, size: usize) -> std::ops:
     padding.saturating_sub(start).min(kernel)..(size + padding).saturating_sub(start).min(kernel)
 }
 
-/// The sums of one image of a fold.
-pub(super) fn fold_case(window: &Window, case: usize, program: &Program<'_>) -> Vec<f32> {
+/// Shows the sums of one image of a fold.
+pub(super) fn fold_case(window: &Window, case: usize, program: &Program<'_>, store: impl FnOnce(&[f32])) {
     let Window { height, width, channels, kernel, stride, padding, .. } = *window;
-    let mut sums = vec![0f32; window.image_len()];
-    let mut patch = vec![0f32; window.patch_len()];
+    let (mut sums, mut patch) = (SUMS.take(), ROOM.take());
+    sums.clear();
+    sums.resize(window.image_len(), 0.0);
+    patch.resize(window.patch_len(), 0.0);
     let [_, across] = window.positions();
     for position in 0..window.count() {
         evaluate_row(program, case * window.count() + position, &mut patch);
@@ -211,5 +178,7 @@ pub(super) fn fold_case(window: &Window, case: usize, program: &Program<'_>) -> 
             to.iter_mut().zip(from).for_each(|(sum, value)| *sum += value);
         }
     }
-    sums
+    store(&sums);
+    SUMS.set(sums);
+    ROOM.set(patch);
 }

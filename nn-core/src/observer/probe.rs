@@ -1,7 +1,7 @@
 //! Puts figures into the record.
 
 use crate::{
-    Error, Key, Tensor,
+    Cases, Error, Key,
     fit::{Flow, Observer, Record, Seen},
 };
 
@@ -11,7 +11,7 @@ pub struct Measure {
     /// Updates between two measurements.
     pub every: u64,
     /// The cases, usually some of the training set or the validation set.
-    pub cases: Tensor,
+    pub cases: Cases,
     /// For the draws that a measurement needs: the same at every one.
     pub key: Key,
     /// Stands before every name, such as `validation `; may be empty.

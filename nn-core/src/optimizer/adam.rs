@@ -19,6 +19,8 @@ pub struct Adam {
     second: Companions,
     /// The gradient of one update, in memory that is kept; no part of the state.
     slopes: Companions,
+    /// Memory of max-norm, one for each parameter; no part of the state.
+    factors: Vec<Option<Tensor>>,
 }
 
 impl Adam {
@@ -37,7 +39,8 @@ impl Adam {
         let (first, second) =
             (Companions::of(parameters, "first_moment"), Companions::of(parameters, "second_moment"));
         let slopes = Companions::of(parameters, "slope");
-        Ok(Adam { rate, first_decay: 0.9, second_decay: 0.999, penalty, first, second, slopes })
+        let factors = first.tensors.iter().map(|_| None).collect();
+        Ok(Adam { rate, first_decay: 0.9, second_decay: 0.999, penalty, first, second, slopes, factors })
     }
 }
 
@@ -50,16 +53,18 @@ impl Optimizer for Adam {
         let unbias = 1.0 / (1.0 - b2.powi(power));
         let penalty = &self.penalty;
         let moments = self.first.tensors.iter_mut().zip(&mut self.second.tensors);
-        let mut moments = moments.zip(&mut self.slopes.tensors).zip(gradients);
+        let mut moments = moments.zip(&mut self.slopes.tensors).zip(&mut self.factors).zip(gradients);
         parameters.visit_mut(&mut |name, tensor| {
-            let Some(((((_, first), (_, second)), (_, slope)), gradient)) = moments.next() else { return };
+            let Some((((((_, first), (_, second)), (_, slope)), factor), gradient)) = moments.next() else {
+                return;
+            };
             let weights = is_weights(name);
             gradient.store(slope.view_mut(), if weights { penalty.add_gradient(ACC, tensor) } else { ACC });
             first.assign(OLD * b1 + x(&*slope) * (1.0 - b1));
             second.assign(OLD * b2 + x(&*slope).square() * (1.0 - b2));
             tensor.assign(OLD - x(&*first) * rate / ((x(&*second) * unbias).sqrt() + 1e-8));
             if weights {
-                penalty.bound(tensor);
+                penalty.bound(tensor, factor);
             }
         });
     }

@@ -4,7 +4,7 @@ mod adam;
 mod sgd;
 
 pub use adam::Adam;
-pub use sgd::Sgd;
+pub use sgd::{Sgd, SgdRule};
 
 use crate::{Parameters, Sum, Tensor};
 

@@ -2,7 +2,7 @@
 
 use super::{Elementwise, Units};
 use ndarray::{Array2, ArrayView1};
-use nn_core::{Device, Expr, Key, Parameters, Tensor};
+use nn_core::{Activation, Device, Expr, Key, Parameters, Tensor};
 
 /// Units that are 0 or 1.
 ///
@@ -48,6 +48,9 @@ impl Elementwise for Bernoulli {
     }
     fn mean_of<'a>(&'a self, input: Expr<'a>) -> Expr<'a> {
         (input + &self.biases).logistic()
+    }
+    fn mean_activation_of(&self) -> Option<(Activation, &Tensor)> {
+        Some((Activation::Logistic, &self.biases))
     }
     fn sample_of<'a>(&'a self, input: Expr<'a>, key: Key) -> Expr<'a> {
         self.mean_of(input).bernoulli(key)

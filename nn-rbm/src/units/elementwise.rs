@@ -1,7 +1,9 @@
 //! Families whose formulas look at one unit at a time: five formulas make a layer.
 
 use super::Units;
-use nn_core::{ACC, Expr, Key, OLD, Over, Parameters, Reduction, Sum, Tensor, View, ViewMut, scaled, x};
+use nn_core::{
+    ACC, Activation, Expr, Key, OLD, Over, Parameters, Reduction, Sum, Tensor, View, ViewMut, scaled, x,
+};
 
 /// The five formulas of a family, each of one unit, and what cannot be derived from them.
 ///
@@ -14,6 +16,10 @@ pub trait Elementwise: Parameters + std::fmt::Debug + Send + Sync {
     fn name(&self) -> &'static str;
     /// E[s | x]
     fn mean_of<'a>(&'a self, input: Expr<'a>) -> Expr<'a>;
+    /// f and b, where the mean is f(x + b), as that of a layer of a network.
+    fn mean_activation_of(&self) -> Option<(Activation, &Tensor)> {
+        None
+    }
     /// A draw from p(s | x).
     fn sample_of<'a>(&'a self, input: Expr<'a>, key: Key) -> Expr<'a>;
     /// The same draw from the mean, for families where that is enough.
@@ -64,6 +70,9 @@ impl<T: Elementwise> Units for T {
     }
     fn mean(&self, input: &Sum<'_>, out: ViewMut<'_>) {
         input.store(out, self.mean_of(ACC));
+    }
+    fn mean_activation(&self) -> Option<(Activation, &Tensor)> {
+        self.mean_activation_of()
     }
     fn sample(&self, input: &Sum<'_>, key: Key, out: ViewMut<'_>) {
         input.store(out, self.sample_of(ACC, key));

@@ -1,7 +1,7 @@
 //! Real-valued units with Gaussian conditionals.
 
 use super::{Elementwise, Units};
-use nn_core::{Device, Error, Expr, Key, OLD, Parameters, Tensor, x};
+use nn_core::{Activation, Device, Error, Expr, Key, OLD, Parameters, Tensor, x};
 
 /// How the variance of Gaussian units comes about.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -99,6 +99,9 @@ impl Elementwise for Gaussian {
     }
     fn mean_of<'a>(&'a self, input: Expr<'a>) -> Expr<'a> {
         input + &self.means
+    }
+    fn mean_activation_of(&self) -> Option<(Activation, &Tensor)> {
+        Some((Activation::Identity, &self.means))
     }
     fn sample_of<'a>(&'a self, input: Expr<'a>, key: Key) -> Expr<'a> {
         self.mean_of(input) + (x(&self.log_variances) * 0.5).exp() * Expr::Normal(key)

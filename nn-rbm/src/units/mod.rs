@@ -19,7 +19,7 @@ pub use joined::Joined;
 pub use rectified::Rectified;
 pub use softmax::Softmax;
 
-use nn_core::{Expr, Key, Parameters, Sum, Tensor, View, ViewMut};
+use nn_core::{Activation, Expr, Key, Parameters, Sum, Tensor, View, ViewMut};
 
 /// A layer of units. Implement [`Elementwise`] for a new family whose formulas are elementwise.
 ///
@@ -38,6 +38,11 @@ pub trait Units: Parameters + std::fmt::Debug + Send + Sync {
 
     /// out = E[s | input]
     fn mean(&self, input: &Sum<'_>, out: ViewMut<'_>);
+
+    /// f and b, where the mean is f(input + b), as that of a layer of a network.
+    fn mean_activation(&self) -> Option<(Activation, &Tensor)> {
+        None
+    }
 
     /// out ~ p(s | input)
     fn sample(&self, input: &Sum<'_>, key: Key, out: ViewMut<'_>);

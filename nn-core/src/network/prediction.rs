@@ -1,0 +1,66 @@
+//! Using a network: activities, predictions, how well it does.
+
+use super::{Network, Workspace};
+use crate::{Error, Pass, Tensor, View, loss::error_rate};
+
+/// Cases that go through a network together when it is only used.
+pub(super) const CHUNK: usize = 500;
+
+/// How well a network does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Mean loss of a case.
+    pub loss: f64,
+    /// Share of cases classified wrongly; of no meaning unless targets are classes.
+    pub error: f64,
+}
+
+impl Network {
+    /// What the first `depth` layers make of these cases, cases × outputs of the last of them, without draws. Waits for
+    /// nothing.
+    ///
+    /// # Panics
+    /// If there are not that many layers, or the inputs do not fit.
+    #[track_caller]
+    pub fn activity(&self, inputs: View<'_>, depth: usize) -> Tensor {
+        assert!(depth <= self.layers.len(), "layer {depth} of {}", self.layers.len());
+        let device = inputs.source().device();
+        let columns = depth.checked_sub(1).map_or(inputs.columns(), |last| self.layers[last].1.outputs());
+        let mut all = device.zeros(inputs.rows(), columns);
+        let mut workspace = Workspace::new();
+        for start in (0..inputs.rows()).step_by(CHUNK) {
+            let rows = start..inputs.rows().min(start + CHUNK);
+            let chunk = inputs.row_range(rows.clone());
+            self.forward_to(depth, chunk, &mut workspace, Pass::Testing);
+            let values = depth.checked_sub(1).map_or(chunk, |last| workspace.outputs[last].view());
+            all.row_range_mut(rows).assign(values);
+        }
+        all
+    }
+
+    /// The predictions for these cases, cases × outputs: probabilities where the loss is a cross-entropy. Waits for
+    /// nothing.
+    ///
+    /// # Panics
+    /// If the inputs do not fit.
+    #[track_caller]
+    pub fn predict(&self, inputs: View<'_>) -> Tensor {
+        let outputs = self.activity(inputs, self.layers.len());
+        let mut scratch = self.loss.scratch(outputs.device(), outputs.rows());
+        self.loss.prepare(outputs.view(), &mut scratch);
+        let mut predictions = outputs.device().zeros(outputs.rows(), outputs.columns());
+        predictions.assign(self.loss.predictions(outputs.view(), &scratch));
+        predictions
+    }
+
+    /// The mean loss on these cases and the share of them that is classified wrongly (see [`error_rate`]). Waits for the
+    /// device.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub fn evaluate(&self, inputs: View<'_>, targets: View<'_>) -> Result<Evaluation, Error> {
+        let outputs = self.activity(inputs, self.layers.len());
+        let loss = self.loss.mean(outputs.view(), targets)?;
+        Ok(Evaluation { loss, error: error_rate(outputs.view(), targets)? })
+    }
+}
