@@ -31,11 +31,15 @@ pub(crate) fn ci(root: &Path) -> ExitCode {
     tests(&mut steps);
     let downloads = ["test", "--locked", "--package", "nn-data", "--features", "fetch", "--lib", "fetch"];
     steps.command("tests of downloading", &mut cargo(&downloads));
+    let images =
+        ["test", "--locked", "--package", "nn-data", "--features", "images", "--lib", "image_folder"];
+    steps.command("tests of image folders", &mut cargo(&images));
     // What the feature adds, and the faults on a driver; everything else was tested without it.
     for (name, arguments) in [
         ("tests of opening GPUs", ["--lib", "devices"].as_slice()),
         ("tests of listing adapters", &["--lib", "adapter_listing"]),
         ("tests of recovery on a GPU", &["--test", "gpu_recovery"]),
+        ("tests of training on a GPU", &["--test", "gpu_training", "--test", "gpu_networks"]),
     ] {
         let mut command = cargo(&["test", "--locked", "--package", "nn-bench", "--features", "gpu"]);
         steps.command(name, command.args(arguments));

@@ -84,6 +84,40 @@ fn threads_share_a_device() {
 }
 
 #[test]
+fn a_reading_shows_what_was_there_when_it_began() {
+    let Some((gpu, device)) = shared() else { return };
+    let mut tensor = device.full(40, 50, 3.0);
+    let whole = gpu.start_reading(tensor.view()).unwrap();
+    let part = gpu.start_reading(tensor.view().row_range(2..5).column_range(1..3)).unwrap();
+    tensor.assign(OLD + 1.0);
+    assert_eq!(whole.wait().unwrap(), Array2::from_elem((40, 50), 3.0));
+    assert_eq!(part.wait().unwrap(), Array2::from_elem((3, 2), 3.0));
+    assert_eq!(tensor.to_array().unwrap()[[39, 49]], 4.0);
+}
+
+#[test]
+fn a_data_set_larger_than_a_kernel_can_see() {
+    // A device of its own: what is refused ends its use.
+    let Some(gpu) = open(Settings::default()) else { return };
+    let (device, limit) = (gpu.device(), gpu.adapter().largest_binding);
+    if limit > 256 << 20 {
+        return println!("SKIPPED: a kernel sees {} MiB at once", limit >> 20);
+    }
+    let rows = (limit / 4000) as usize + 100;
+    let mut data = device.zeros(rows, 1000);
+    for row in [3, rows - 1] {
+        data.row_range_mut(row..row + 1).write(Array2::from_elem((1, 1000), row as f32).view());
+    }
+    let mut batch = device.zeros(3, 1000);
+    batch.view_mut().gather(&data, &[rows - 1, 0, 3]);
+    let found = batch.to_array().unwrap();
+    assert_eq!([found[[0, 999]], found[[1, 0]], found[[2, 500]]], [(rows - 1) as f32, 0.0, 3.0]);
+    data.assign(OLD * 2.0);
+    let error = batch.to_array().unwrap_err().to_string();
+    assert!(error.contains("larger than the") && error.contains("use smaller batches"), "{error}");
+}
+
+#[test]
 fn a_cap_is_kept_and_memory_given_back() {
     let Some(gpu) = open(Settings { memory_cap: Some(8 << 20), ..Settings::default() }) else { return };
     let device = gpu.device();
