@@ -20,6 +20,8 @@ pub(crate) struct Bound<'a> {
 pub(crate) struct Arguments<'a> {
     pub(crate) words: Vec<u32>,
     pub(crate) inputs: Vec<Bound<'a>>,
+    /// Numbers of rows, for a gather.
+    pub(crate) rows: Option<&'a [usize]>,
 }
 
 impl<'a> Arguments<'a> {
@@ -29,7 +31,7 @@ impl<'a> Arguments<'a> {
         let mut words = Vec::with_capacity(64);
         words.extend([rows, columns, rows * columns, 0, offset, row_stride].map(|value| value as u32));
         words.extend([f32::NAN.to_bits(), f32::NEG_INFINITY.to_bits()]);
-        Arguments { words, inputs: Vec::with_capacity(MOST_INPUTS) }
+        Arguments { words, inputs: Vec::with_capacity(MOST_INPUTS), rows: None }
     }
 
     /// Adds a word and returns its number.

@@ -81,8 +81,6 @@ pub(crate) struct Start<'a> {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) out: &'a Memory,
     pub(crate) arguments: Arguments<'a>,
-    /// Indices of rows, for a gather.
-    pub(crate) rows: Option<&'a [usize]>,
     pub(crate) groups: [u32; 3],
     /// Multiply-adds, roughly.
     pub(crate) work: f64,
@@ -139,7 +137,7 @@ impl Stream {
             return;
         }
         let mut data_slot = None;
-        if let Some(rows) = start.rows {
+        if let Some(rows) = start.arguments.rows {
             let at = self.room(4 * rows.len() + start.pipeline.uniform_bytes());
             self.bytes.extend(rows.iter().flat_map(|row| (*row as u32).to_ne_bytes()));
             // The last word of a gather is where its indices begin.
@@ -149,7 +147,7 @@ impl Stream {
         let bytes = start.pipeline.uniform_bytes();
         let Some(bind_group) = self.bind_group(pipelines, &start, data_slot) else { return };
         // Not in between: what flushes here would part the indices from their gather.
-        let at = if start.rows.is_some() {
+        let at = if start.arguments.rows.is_some() {
             let aligned = self.bytes.len().next_multiple_of(self.alignment);
             self.bytes.resize(aligned, 0);
             aligned

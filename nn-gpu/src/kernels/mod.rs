@@ -39,6 +39,18 @@ pub(crate) enum Kernel {
     Product(product::ProductKernel),
 }
 
+impl Kernel {
+    /// What it stores.
+    pub(crate) fn store(&self) -> &Formula {
+        match self {
+            Kernel::Elements(kernel) => &kernel.store,
+            Kernel::Groups(kernel) => &kernel.store,
+            Kernel::Rows(kernel) => &kernel.store,
+            Kernel::Product(kernel) => &kernel.store,
+        }
+    }
+}
+
 impl Structure {
     /// Bytes of the uniform data, in steps that keep bind groups few.
     pub(crate) fn uniform_bytes(&self) -> usize {
