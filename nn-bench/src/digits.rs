@@ -88,5 +88,25 @@ impl Digits {
     }
 }
 
+/// Images with their classes on a device, grey values in [0, 1]: what a classifier learns from and is tested on.
+///
+/// # Errors
+/// If a label is no class, or there is no image.
+pub fn labelled(device: &Device, images: &Images) -> Result<Dataset, RunError> {
+    Dataset::labelled(device, images.to_f32().view(), &classes_of(images), CLASSES)
+        .while_doing("uploading the digits")
+}
+
+/// The class of each image.
+pub fn classes_of(images: &Images) -> Vec<usize> {
+    images.labels().unwrap_or_default().iter().map(|label| usize::from(*label)).collect()
+}
+
+/// Ten digits.
+pub const CLASSES: usize = 10;
+
+/// Pixels on a side of a digit.
+pub const SIDE: usize = 28;
+
 /// The key of the fixed test pixels: the same test set for every seed of a run, so that figures compare.
 const TEST_PIXELS: Key = Key::from_words([0x7465_7374, 0x7069_7865]);

@@ -1,8 +1,8 @@
 //! Many small pictures side by side in one: filters, samples, and inputs above their reconstructions.
 
-use ndarray::{ArrayView1, ArrayView2, Axis};
+use ndarray::{ArrayView1, ArrayView2, Axis, Slice};
 
-use crate::picture::{GrayImage, PictureError};
+use crate::picture::{GrayImage, Picture, PictureError, RgbImage};
 
 /// Between tiles: a grey that is neither black nor the middle grey of a weight of 0.
 const GAP: u8 = 64;
@@ -122,6 +122,45 @@ pub fn samples(images: ArrayView2<'_, f32>, layout: TileLayout) -> Result<GrayIm
     comparison(&[images], layout)
 }
 
+/// As [`filters`] for filters of colour images, each with its own scaling: a weight of 0 is middle grey in each of red,
+/// green and blue, which are the channels of a pixel.
+///
+/// # Errors
+///
+/// [`ImageGridError`] if the matrix has no tiles of that size.
+pub fn colour_filters(
+    weights: ArrayView2<'_, f32>,
+    axis: TileAxis,
+    layout: TileLayout,
+) -> Result<RgbImage, ImageGridError> {
+    let mut tiles = if axis == TileAxis::Rows { weights.to_owned() } else { weights.t().to_owned() };
+    for mut tile in tiles.rows_mut() {
+        let largest = tile.iter().filter(|weight| weight.is_finite()).fold(0.0_f32, |a, b| a.max(b.abs()));
+        let scale = if largest > 0.0 { largest } else { 1.0 };
+        tile.mapv_inplace(|weight| if weight.is_nan() { 0.5 } else { 0.5 + 0.5 * weight / scale });
+    }
+    colours(tiles.view(), layout)
+}
+
+/// A picture of colour images, images × (pixels · 3) in [0, 1] with the channel last.
+///
+/// # Errors
+///
+/// [`ImageGridError`] if a row is no tile of that size.
+pub fn colours(images: ArrayView2<'_, f32>, layout: TileLayout) -> Result<RgbImage, ImageGridError> {
+    let wanted = 3 * layout.height * layout.width;
+    if images.nrows() > 0 && images.ncols() != wanted {
+        let TileLayout { height, width, .. } = layout;
+        return Err(ImageGridError::TileSize { height, width: 3 * width, found: images.ncols() });
+    }
+    let [red, green, blue] =
+        [0, 1, 2].map(|channel| samples(images.slice_axis(Axis(1), Slice::new(channel, None, 3)), layout));
+    let [red, green, blue] = [red?, green?, blue?];
+    let pixels = red.bytes().iter().zip(green.bytes()).zip(blue.bytes());
+    let bytes = pixels.flat_map(|((red, green), blue)| [*red, *green, *blue]).collect();
+    Ok(RgbImage::from_bytes(red.width(), red.height(), bytes)?)
+}
+
 /// Strips of images × pixels in [0, 1], one above the other: an image, what was done to it, what came back.
 ///
 /// Tile i of each strip stands below tile i of the strip before. Images beyond `layout.columns` begin a
@@ -185,7 +224,6 @@ fn grid(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::Picture;
     use ndarray::array;
 
     #[test]
@@ -219,6 +257,23 @@ mod tests {
         assert_eq!((picture.width(), picture.height()), (10, 10));
         assert_eq!([picture.pixel(2, 2), picture.pixel(7, 3)], [[0], [255]]);
         assert_eq!([picture.pixel(3, 7), picture.pixel(7, 7)], [[255], [GAP]]);
+    }
+
+    #[test]
+    fn colours_stand_in_the_channels() {
+        let layout = TileLayout::new(1, 2, 1).zoom(1);
+        let images = array![[1.0, 0.0, 0.0, 0.0, 1.0, 0.2]];
+        let picture = colours(images.view(), layout).unwrap();
+        assert_eq!((picture.width(), picture.height()), (4, 3));
+        assert_eq!([picture.pixel(1, 1), picture.pixel(2, 1)], [[255, 0, 0], [0, 255, 51]]);
+        assert_eq!(picture.pixel(0, 0), [GAP; 3]);
+        let weights = array![[0.0, -2.0, 2.0, 1.0, f32::NAN, 0.0]];
+        let picture = colour_filters(weights.view(), TileAxis::Rows, layout).unwrap();
+        assert_eq!([picture.pixel(1, 1), picture.pixel(2, 1)], [[128, 0, 255], [191, 128, 128]]);
+        let columns = colour_filters(weights.t(), TileAxis::Columns, layout).unwrap();
+        assert_eq!(columns, picture);
+        let message = colours(array![[0.0, 0.0]].view(), layout).unwrap_err().to_string();
+        assert!(message.contains("has 6 values, not 2"), "{message}");
     }
 
     #[test]

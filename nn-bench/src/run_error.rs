@@ -181,6 +181,13 @@ impl<T, E: Into<Box<dyn Error + Send + Sync>>> WhileDoing<T> for Result<T, E> {
     }
 }
 
+/// For what nn-core hands back from a closure of ours, whose own errors are [`RunError`]s that say more.
+impl From<nn_core::Error> for RunError {
+    fn from(error: nn_core::Error) -> RunError {
+        RunError::Failed { doing: "putting models together".to_string(), source: error.into() }
+    }
+}
+
 /// The error and whatever caused it, in one line; a cause that its effect already quotes is not repeated.
 pub fn one_line(error: &dyn Error) -> String {
     let mut text = error.to_string();

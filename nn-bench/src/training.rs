@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use nn_core::checkpoint::Checkpoint;
 use nn_core::observer::{Console, CsvFile, Measure, SaveCheckpoint};
-use nn_core::{Cases, Dataset, Ending, Fit, Key, Learner};
+use nn_core::{Cases, Dataset, Ending, Fit, Key, Learner, Observer};
 
 use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
@@ -40,6 +40,11 @@ impl Figures {
         self.rows.iter().map(|row| (row[0], row[column])).collect()
     }
 
+    /// The curve of a share over epochs, in percent.
+    pub fn percent(&self, name: &str) -> Vec<(f64, f64)> {
+        self.curve(name).into_iter().map(|(epoch, share)| (epoch, 100.0 * share)).collect()
+    }
+
     /// The last value of a figure.
     pub fn last(&self, name: &str) -> Option<f64> {
         self.curve(name).last().map(|(_, value)| *value)
@@ -61,6 +66,13 @@ impl Training<'_> {
         run.out().file(&format!("checkpoint-{}.safetensors", self.stage))
     }
 
+    /// What the learner measures on some cases, each figure with `prefix` before its name, as often as this stage is
+    /// measured.
+    pub fn measure(&self, data: &Dataset, prefix: &str, cases: Cases) -> Measure {
+        let every = Fit::new(self.epochs, self.batch, self.key).updates_per_epoch(data) * self.measure_every;
+        Measure { every, cases, key: self.key.fold_in(u64::MAX), prefix: prefix.to_string() }
+    }
+
     /// Trains, from the checkpoint of the stage on if the run is resumed. `watch` are the cases that are measured.
     ///
     /// # Errors
@@ -73,8 +85,41 @@ impl Training<'_> {
         data: &Dataset,
         watch: Cases,
     ) -> Result<Figures, RunError> {
+        self.run_with(run, learner, data, &mut [&mut self.measure(data, "", watch)])
+    }
+
+    /// The same with figures that `probes` put down, such as [`measure`](Training::measure) of training and test cases.
+    ///
+    /// # Errors
+    /// As [`run`](Training::run), and those of the probes.
+    pub fn run_with(
+        &self,
+        run: &Run,
+        learner: &mut dyn Learner,
+        data: &Dataset,
+        probes: &mut [&mut dyn Observer],
+    ) -> Result<Figures, RunError> {
+        self.run_as(self.fit(), run, learner, data, probes)
+    }
+
+    /// The loop of [`run`](Training::run), to be changed for [`run_as`](Training::run_as).
+    pub fn fit(&self) -> Fit {
+        Fit::new(self.epochs, self.batch, self.key)
+    }
+
+    /// As [`run_with`](Training::run_with), by a loop that takes cases in another order, or a last, smaller minibatch.
+    ///
+    /// # Errors
+    /// As [`run_with`](Training::run_with).
+    pub fn run_as(
+        &self,
+        mut fit: Fit,
+        run: &Run,
+        learner: &mut dyn Learner,
+        data: &Dataset,
+        probes: &mut [&mut dyn Observer],
+    ) -> Result<Figures, RunError> {
         let doing = format!("training {}", self.stage);
-        let mut fit = Fit::new(self.epochs, self.batch, self.key);
         let per_epoch = fit.updates_per_epoch(data);
         let path = self.checkpoint(run);
         let identity = run.identity();
@@ -89,16 +134,18 @@ impl Training<'_> {
         }
         let every = per_epoch * self.measure_every;
         let table = run.out().file(&format!("{}.csv", self.stage));
-        let mut measure =
-            Measure { every, cases: watch, key: self.key.fold_in(u64::MAX), prefix: String::new() };
         let mut csv = CsvFile::new(&table, every, fit.from).while_doing(doing.as_str())?;
         let mut save =
             SaveCheckpoint { every: per_epoch * self.save_every, path, kind, extra: Default::default() };
         let mut console = Console::new(self.stage, (per_epoch / 10).max(1));
         let timer = run.phase(&doing);
         let interrupted = run.interruption_flag();
-        let ending =
-            fit.run(learner, data, &mut [&mut measure, &mut csv, &mut console, &mut save], &interrupted);
+        let mut observers: Vec<&mut dyn Observer> = Vec::new();
+        for probe in probes {
+            observers.push(&mut **probe);
+        }
+        observers.extend([&mut csv as &mut dyn Observer, &mut console, &mut save]);
+        let ending = fit.run(learner, data, &mut observers, &interrupted);
         drop(timer);
         match ending.while_doing(doing.as_str())? {
             Ending::Interrupted(_) => Err(run.stop_after_saving(save.path)),

@@ -1,8 +1,8 @@
 //! Benchmarks: what `nn-bench bench` measures, how, and what it writes.
 //!
-//! - [`suite`]: which workloads there are ([`product`], [`rbm`], [`device`] of [`updates`] and [`elements`]). A
-//!   [`workload`] is one unit of work of ours, the names of the libraries that do the same, and the [`amount`] of work
-//!   that nobody can do without. [`conditions`] say where it computes, on what, and how large it is.
+//! - [`suite`]: which workloads there are ([`product`], [`rbm`], [`networks`], [`device`] of [`updates`] and
+//!   [`elements`]). A [`workload`] is one unit of work of ours, the names of the libraries that do the same, and the
+//!   [`amount`] of work that nobody can do without. [`conditions`] say where it computes, on what, and how large it is.
 //! - [`selection`], [`candidates`]: the devices to measure, and why others are not; a [`described_device`] is one in
 //!   words, `gpus` (with the feature `gpu`) asks nn-gpu.
 //! - [`measurement`]: the suites on one device. What fails there is told, and nothing else suffers.
@@ -31,6 +31,7 @@ pub mod gpus;
 pub mod inputs;
 pub mod matrices;
 pub mod measurement;
+pub mod networks;
 pub mod peer_message;
 pub mod peer_process;
 pub mod peers;

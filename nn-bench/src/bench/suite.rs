@@ -4,7 +4,7 @@ use super::bench_error::BenchError;
 use super::conditions::Conditions;
 use super::matrices::Matrices;
 use super::workload::Workload;
-use super::{device, product, rbm};
+use super::{device, networks, product, rbm};
 use crate::nearest_name::nearest_name;
 
 /// Workloads that belong together and whose peers are one script.
@@ -25,7 +25,7 @@ pub struct Suite {
 }
 
 /// All suites, in the order in which they are measured.
-pub const SUITES: [Suite; 3] = [
+pub const SUITES: [Suite; 4] = [
     Suite {
         name: "product",
         script_name: "product.py",
@@ -49,6 +49,14 @@ pub const SUITES: [Suite; 3] = [
         digits: true,
         any_speed: true,
         workloads: device::workloads,
+    },
+    Suite {
+        name: "networks",
+        script_name: "networks.py",
+        script: include_str!("../../peers/networks.py"),
+        digits: true,
+        any_speed: false,
+        workloads: networks::workloads,
     },
 ];
 
@@ -84,9 +92,12 @@ mod tests {
         let message = find_suites(Some("prodct")).unwrap_err().to_string();
         assert_eq!(
             message,
-            "no suite is called 'prodct'; did you mean 'product'? the suites are: product, rbm, device"
+            "no suite is called 'prodct'; did you mean 'product'? the suites are: product, rbm, device, networks"
         );
         let message = find_suites(Some("zzz")).unwrap_err().to_string();
-        assert!(!message.contains("did you mean") && message.ends_with("product, rbm, device"), "{message}");
+        assert!(
+            !message.contains("did you mean") && message.ends_with("product, rbm, device, networks"),
+            "{message}"
+        );
     }
 }

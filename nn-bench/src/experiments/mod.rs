@@ -1,5 +1,12 @@
 //! The registry: one file an experiment in this folder, one line an experiment in [`experiments`].
 
+mod cifar10;
+mod deep_autoencoder;
+mod depth_difficulty;
+mod dropout_mnist;
+mod lenet_mnist;
+mod mlp_backprop;
+mod pretraining;
 mod rbm_digits_classify;
 mod rbm_estimators;
 mod rbm_mnist;
@@ -12,6 +19,13 @@ pub fn experiments() -> Vec<Box<dyn Experiment>> {
         Box::new(rbm_mnist::RbmMnist),
         Box::new(rbm_estimators::RbmEstimators),
         Box::new(rbm_digits_classify::RbmDigitsClassify),
+        Box::new(lenet_mnist::LenetMnist),
+        Box::new(cifar10::Cifar10),
+        Box::new(mlp_backprop::MlpBackprop),
+        Box::new(depth_difficulty::DepthDifficulty),
+        Box::new(pretraining::Pretraining),
+        Box::new(deep_autoencoder::DeepAutoencoder),
+        Box::new(dropout_mnist::DropoutMnist),
     ]
 }
 
