@@ -43,7 +43,7 @@ enum Command {
     Test,
     /// Check the invariants of ARCHITECTURE.md that no compiler checks
     Tidy,
-    /// Everything that must hold before a merge, with the quick profile of every experiment on CPU and Vulkan
+    /// Everything that must hold before a merge, with the quick profile of every experiment
     Ci,
 }
 
