@@ -448,7 +448,7 @@ fn unquoted(literal: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Text of protocol 0: Latin-1 with `\uXXXX` and `\UXXXXXXXX`.
+/// Text of protocol 0: Latin-1, other characters escaped by `\u` with four or `\U` with eight hexadecimal digits.
 fn unescaped(literal: &[u8]) -> Option<String> {
     let mut text = String::with_capacity(literal.len());
     let mut rest = literal.iter().copied().peekable();
