@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 /// Runs the smallest profile on Vulkan into a folder.
 fn run(out: &Path, fault: Option<&str>, resume: bool) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nn-bench"));
-    command.args(["experiment", "rbm-mnist", "--profile", "smoke", "--backend", "vulkan", "--out"]).arg(out);
+    command.args(["experiment", "rbm-mnist", "--profile", "quick", "--backend", "vulkan", "--out"]).arg(out);
     command.args(resume.then_some("--resume"));
     for name in ["NN_DATA_DIR", "NN_GPU_ADAPTER", "NN_GPU_MEMORY", "NN_GPU_CHECKED", "NN_GPU_FAULT"] {
         command.env_remove(name);

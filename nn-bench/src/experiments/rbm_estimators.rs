@@ -57,10 +57,10 @@ impl Recipe {
             "quick" => Recipe {
                 digits: DigitSet::Embedded,
                 hidden: 50,
-                epochs: 10,
+                epochs: 3,
                 decay: 5e-4,
                 betas: Betas::shrunk(50),
-                measure_every: 5,
+                measure_every: 1,
                 small_hidden: 10,
                 small_updates: 2_000,
                 looks: 8,
@@ -108,7 +108,7 @@ impl Experiment for RbmEstimators {
         &[
             ProfileInfo {
                 name: "quick",
-                what: "50 hidden units, 10 epochs of 4,000 digits; exact curves of 10 hidden units",
+                what: "50 hidden units, 3 epochs of 4,000 digits; exact curves of 10 hidden units",
                 duration: "seconds",
             },
             ProfileInfo {
