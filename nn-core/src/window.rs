@@ -4,6 +4,8 @@
 //! `(y·width + x)·channels + c`. With this layout a product over patches writes its maps exactly where the
 //! next layer reads them: (cases·positions) × maps is the same memory as cases × (positions·maps).
 
+use std::ops::Range;
+
 /// How one axis of a window rounds its number of positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rounding {
@@ -90,6 +92,23 @@ impl Window {
         self.kernel[0] * self.kernel[1] * self.channels
     }
 
+    /// The taps of the window at a position that lie inside the image, along one axis: 0 down, 1 across.
+    #[inline]
+    pub(crate) fn taps_inside(&self, axis: usize, position: usize) -> Range<usize> {
+        let (start, kernel, padding) = (position * self.stride[axis], self.kernel[axis], self.padding[axis]);
+        let end = ([self.height, self.width][axis] + padding).saturating_sub(start).min(kernel);
+        padding.saturating_sub(start).min(end)..end
+    }
+
+    /// The positions of the window at which a tap lies inside the image, along one axis.
+    #[inline]
+    pub(crate) fn positions_inside(&self, axis: usize, tap: usize) -> Range<usize> {
+        let (stride, padding) = (self.stride[axis], self.padding[axis]);
+        let size = [self.height, self.width][axis];
+        let end = (size + padding).saturating_sub(tap).div_ceil(stride).min(self.positions()[axis]);
+        padding.saturating_sub(tap).div_ceil(stride).min(end)..end
+    }
+
     /// The pixel under tap (ky, kx) of the window at position (py, px), or `None` outside the image.
     pub fn pixel(&self, position: [usize; 2], tap: [usize; 2]) -> Option<[usize; 2]> {
         let along = |axis: usize, size: usize| {
@@ -111,6 +130,35 @@ mod tests {
         // The pooling of cuda-convnet: 32 → 16 by windows of 3 with step 2, the last one clipped.
         assert_eq!(Window::new(32, 32, 8, 3).stride(2).ceil().positions(), [16, 16]);
         assert_eq!(Window::new(32, 32, 8, 3).stride(2).positions(), [15, 15]);
+    }
+
+    #[test]
+    fn what_lies_inside_is_what_has_a_pixel() {
+        for window in [
+            Window::new(5, 4, 1, 3).padding(2),
+            Window::new(6, 7, 1, 4).stride(3).padding(1).ceil(),
+            Window::new(3, 3, 1, 1).stride(2).padding(3),
+            Window { kernel: [2, 5], padding: [0, 3], ..Window::new(4, 2, 1, 1) },
+        ] {
+            let [down, across] = window.positions();
+            let [high, wide] = window.kernel;
+            for y in 0..down {
+                let rows: Vec<_> = (0..high)
+                    .filter(|&ky| {
+                        (0..across).any(|x| (0..wide).any(|kx| window.pixel([y, x], [ky, kx]).is_some()))
+                    })
+                    .collect();
+                assert_eq!(window.taps_inside(0, y).collect::<Vec<_>>(), rows, "{window:?} row {y}");
+            }
+            for kx in 0..wide {
+                let seen: Vec<_> = (0..across)
+                    .filter(|&x| {
+                        (0..down).any(|y| (0..high).any(|ky| window.pixel([y, x], [ky, kx]).is_some()))
+                    })
+                    .collect();
+                assert_eq!(window.positions_inside(1, kx).collect::<Vec<_>>(), seen, "{window:?} tap {kx}");
+            }
+        }
     }
 
     #[test]

@@ -120,8 +120,11 @@ pub(super) fn forward(
             let step = window.stride[1] * window.channels;
             for panel in 0..panels {
                 for row in 0..rows {
-                    for ky in (0..window.kernel[0]).step_by(together) {
-                        let count = together.min(window.kernel[0] - ky);
+                    // A window that sees nothing of the image still has to be told so.
+                    let inside = window.taps_inside(0, first + row);
+                    let (begin, end) = (inside.start, inside.end.max(inside.start + 1));
+                    for ky in (begin..end).step_by(together) {
+                        let count = together.min(inside.end.saturating_sub(ky));
                         let taps = (row * window.stride[0] + ky) * image.pitch;
                         let runs =
                             Runs { count, depth: run, left_stride: image.pitch, panel_stride: run * wide };
@@ -137,7 +140,17 @@ pub(super) fn forward(
                             unsafe {
                                 let sums = sums[at..].as_mut_ptr();
                                 let cols = maps - panel * PANEL;
-                                microkernel::tile(simd, here, cols, runs, left, columns, sums, wide, ky > 0);
+                                microkernel::tile(
+                                    simd,
+                                    here,
+                                    cols,
+                                    runs,
+                                    left,
+                                    columns,
+                                    sums,
+                                    wide,
+                                    ky > begin,
+                                );
                             }
                         }
                     }
@@ -211,19 +224,19 @@ fn case_gradient(
     let image = patches.bordered(case, 0, down, &mut workspace.image);
     let packed = workspace.deltas.floats(count * wide);
     pack_b(simd, &deltas.into(), case * count, count, 0, maps, packed);
-    let runs = Runs {
-        count: down,
-        depth: across,
-        left_stride: window.stride[0] * image.pitch,
-        panel_stride: across * PANEL,
-    };
+    let (left_stride, panel_stride) = (window.stride[0] * image.pitch, across * PANEL);
     let tiles = run.div_ceil(TILE_ROWS);
     for panel in 0..wide / PANEL {
         let columns = packed[panel * count * PANEL..].as_ptr();
         for ky in 0..window.kernel[0] {
+            // Rows of windows whose row of taps lies inside the image.
+            let inside = window.positions_inside(0, ky);
+            let (from, count) = (inside.start, inside.len());
+            let runs = Runs { count, depth: across, left_stride, panel_stride };
+            let columns = columns.wrapping_add(from * panel_stride);
             for tile in 0..tiles {
                 let (tap, here) = part(run, tile, tiles);
-                let start = image.start.wrapping_add(ky * image.pitch + tap);
+                let start = image.start.wrapping_add(ky * image.pitch + tap + from * left_stride);
                 let left = LeftTile { start, row_stride: 1, col_stride: window.stride[1] * window.channels };
                 let at = (ky * run + tap) * wide + panel * PANEL;
                 // SAFETY: the bordered image holds the taps of all windows, the packed deltas one row for each of

@@ -99,6 +99,16 @@ impl Target {
     }
 }
 
+/// Evaluates a whole row of a grid as wide as `values`.
+pub(super) fn evaluate_row(program: &Program<'_>, row: usize, values: &mut [f32]) {
+    let columns = values.len();
+    with_registers(|registers| {
+        for (at, out) in values.chunks_mut(STRIP).enumerate() {
+            program.run(Strip { row, column: at * STRIP, columns, acc: &[] }, registers, out);
+        }
+    });
+}
+
 /// Calls `work` for chunks of columns of a single row that together cover all.
 pub(super) fn in_chunks(columns: usize, work: impl Fn(Range<usize>) + Sync) {
     if columns < PARALLEL {

@@ -18,6 +18,13 @@ pub(super) fn of_grid<'a>(formula: &Expr<'a>, [rows, columns]: [usize; 2]) -> Op
     if narrow { rewritten(formula, rows, columns) } else { None }
 }
 
+/// The same for a formula that is stored after a reduction.
+pub(super) fn of_store<'a>(out: &ViewMut<'_>, formula: &Expr<'a>) -> Option<Expr<'a>> {
+    let [rows, columns] = [out.rows(), out.columns()];
+    let narrow = rows > 1 && columns > 0 && out.row_stride() == columns;
+    if narrow { rewritten(formula, rows, columns) } else { None }
+}
+
 fn rewritten<'a>(formula: &Expr<'a>, rows: usize, columns: usize) -> Option<Expr<'a>> {
     Some(match formula {
         Expr::Input(view, stretch) => {

@@ -6,6 +6,7 @@
 mod convolution;
 mod elementwise;
 mod flat;
+mod fold;
 mod formula;
 mod microkernel;
 mod multiply;
@@ -16,13 +17,16 @@ mod reduction;
 mod sparse;
 mod team;
 mod vector;
+mod windows;
 
 use crate::{
     Backend, Error, Expr, Over, Product, Reduction, Storage, Tensor, Values, ValuesMut, View, ViewMut, Window,
 };
 use elementwise::Target;
+use fold::Patches;
 use formula::Program;
 use rayon::prelude::*;
+use reduction::Formulas;
 
 /// The backend behind [`Device::cpu`](crate::Device::cpu). Its memory is a `Vec<f32>`.
 #[derive(Debug)]
@@ -113,15 +117,17 @@ impl Backend for Cpu {
         then: &Expr<'_>,
     ) {
         let flat = flat::of_grid(formula, grid).map(|formula| Program::new(&formula));
-        let (program, then) = (Program::new(formula), Program::new(then));
-        reduction::reduce(out, grid, over, reduction, &program, flat.as_ref(), &then);
+        let flat_then = flat::of_store(&out, then).map(|then| Program::new(&then));
+        let formulas = Formulas { program: Program::new(formula), then: Program::new(then), flat, flat_then };
+        reduction::reduce(out, grid, over, reduction, &formulas);
     }
 
     fn fold(&self, mut out: ViewMut<'_>, window: &Window, formula: &Expr<'_>, then: &Expr<'_>) {
-        let (program, then) = (Program::new(formula), Program::new(then));
-        let (cases, columns, target) = (out.rows(), out.columns(), Target::new(&mut out));
+        let (cases, columns) = (out.rows(), out.columns());
+        let (patches, then) = (Patches::new(window, cases * window.count(), formula), Program::new(then));
+        let target = Target::new(&mut out);
         (0..cases).into_par_iter().for_each(|case| {
-            reduction::fold_case(window, case, &program, |sums| {
+            patches.fold_case(window, case, |sums| {
                 // SAFETY: every case is a row of its own, and `out` is borrowed for the whole call.
                 unsafe { target.apply(&then, case..case + 1, 0..columns, sums, columns) };
             });

@@ -3,8 +3,10 @@
 use super::{Network, Workspace};
 use crate::{Error, Pass, Tensor, View, loss::error_rate};
 
-/// Cases that go through a network together when it is only used.
+/// Cases that go through a network together when it is only used, at most.
 pub(super) const CHUNK: usize = 500;
+/// Values that a layer leaves at most then, so that the next finds them in the cache.
+const VALUES: usize = 1 << 20;
 
 /// How well a network does.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,14 +30,22 @@ impl Network {
         let columns = depth.checked_sub(1).map_or(inputs.columns(), |last| self.layers[last].1.outputs());
         let mut all = device.zeros(inputs.rows(), columns);
         let mut workspace = Workspace::new();
-        for start in (0..inputs.rows()).step_by(CHUNK) {
-            let rows = start..inputs.rows().min(start + CHUNK);
+        let chunk = self.chunk(inputs.rows());
+        for start in (0..inputs.rows()).step_by(chunk) {
+            let rows = start..inputs.rows().min(start + chunk);
             let chunk = inputs.row_range(rows.clone());
             self.forward_to(depth, chunk, &mut workspace, Pass::Testing);
             let values = depth.checked_sub(1).map_or(chunk, |last| workspace.outputs[last].view());
             all.row_range_mut(rows).assign(values);
         }
         all
+    }
+
+    /// Cases of a part of so many; parts are nearly equal.
+    fn chunk(&self, cases: usize) -> usize {
+        let widest = self.layers.iter().map(|(_, layer)| layer.outputs()).max().unwrap_or(1);
+        let parts = cases.div_ceil((VALUES / widest).clamp(1, CHUNK));
+        cases.div_ceil(parts.max(1)).max(1)
     }
 
     /// The predictions for these cases, cases × outputs: probabilities where the loss is a cross-entropy. Waits for
