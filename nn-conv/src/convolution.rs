@@ -165,9 +165,9 @@ impl Parameters for Convolution {
 }
 
 /// Where a is saved.
-const KEPT: usize = 6;
+const KEPT: usize = 5;
 
-/// Saved: δ summed over cases; over positions, too; what the pass back by inputs writes down, made by the first such pass:
+/// Saved: the gradient of the biases; what the pass back by inputs writes down, made by the first such pass:
 /// the gradient of patches or images, identities, filters reversed, filters mirrored; a where the slope needs it.
 impl Layer for Convolution {
     fn inputs(&self) -> usize {
@@ -177,7 +177,7 @@ impl Layer for Convolution {
         self.window.count() * self.maps()
     }
     fn saved(&self, device: &Device, cases: usize) -> Vec<Tensor> {
-        let mut saved = vec![device.zeros(1, self.outputs()), device.zeros(1, self.maps())];
+        let mut saved = vec![device.zeros(1, self.biases.columns())];
         saved.extend((0..4).map(|_| device.zeros(0, 0)));
         saved.extend(kept(self.activation, device, cases, self.outputs()));
         saved
@@ -204,7 +204,7 @@ impl Layer for Convolution {
         input_gradient: ViewMut<'_>,
         then: Expr<'_>,
     ) {
-        let (gradient, filters) = saved[2..KEPT].split_at_mut(1);
+        let (gradient, filters) = saved[1..KEPT].split_at_mut(1);
         if let Some(window) = self.mirrored_window() {
             let filters = self.mirrored(filters);
             let gradient = room(&mut gradient[0], delta.rows(), self.window.image_len());
@@ -222,14 +222,11 @@ impl Layer for Convolution {
     fn gradients<'a>(&self, inputs: View<'a>, delta: &'a Tensor, saved: &'a mut [Tensor]) -> Vec<Sum<'a>> {
         let positions = self.window.count();
         let by_weights = Operand::patches(inputs, &self.window).t().dot(rows_of(delta.view(), positions));
-        let [by_position, by_map, ..] = saved else { unreachable!("as `saved` makes them") };
-        by_position.reduce([delta.rows(), delta.columns()], Over::Rows, Reduction::Sum, delta, ACC);
-        if !self.biases_are_shared() {
-            return vec![by_weights.into(), Sum::from(&*by_position)];
-        }
-        let summands = rows_of(by_position.view(), positions);
-        by_map.reduce([positions, self.maps()], Over::Rows, Reduction::Sum, summands, ACC);
-        vec![by_weights.into(), Sum::from(&*by_map)]
+        // Biases that are shared sum over positions, too.
+        let summands = if self.biases_are_shared() { rows_of(delta.view(), positions) } else { delta.view() };
+        let by_biases = &mut saved[0];
+        by_biases.reduce([summands.rows(), summands.columns()], Over::Rows, Reduction::Sum, summands, ACC);
+        vec![by_weights.into(), Sum::from(&*by_biases)]
     }
 }
 

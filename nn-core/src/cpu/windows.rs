@@ -122,9 +122,9 @@ impl Taps {
     #[inline(always)]
     fn join<J: Join>(&self, image: &[f32], window: &Window, joined: &mut [f32]) {
         let (mut at, len) = (0, joined.len());
-        while at + 32 <= len {
-            self.group::<J, 32>(image, window, at, joined);
-            at += 32;
+        while at + 16 <= len {
+            self.group::<J, 16>(image, window, at, joined);
+            at += 16;
         }
         while at + 8 <= len {
             self.group::<J, 8>(image, window, at, joined);
