@@ -3,9 +3,10 @@
 use crate::{
     Filters, Local,
     activate::{activate, kept},
-    geometry::{block_rows, reshaped, room, rows_of},
+    geometry::{block_rows, reshaped, rows_of},
 };
 use ndarray::Array2;
+use nn_core::layer::room;
 use nn_core::{
     ACC, Activation, Batch, Device, Error, Expr, Key, Layer, OLD, Operand, Over, Parameters, Pass, Product,
     Reduction, Sum, Tensor, View, ViewMut, Window, init::Initialization, x,

@@ -86,14 +86,6 @@ pub(crate) fn reshaped(tensor: &mut Tensor, rows: usize, columns: usize, work: i
     *tensor = other.reshape(original[0], original[1]);
 }
 
-/// Scratch of this shape, made when it is first asked for: a network that is only used needs no room for gradients.
-pub(crate) fn room(tensor: &mut Tensor, rows: usize, columns: usize) -> &mut Tensor {
-    if [tensor.rows(), tensor.columns()] != [rows, columns] {
-        *tensor = tensor.device().zeros(rows, columns);
-    }
-    tensor
-}
-
 /// What is one value for each window and channel, repeated over the taps of the window: on the grid of patches,
 /// (cases · positions) × patch length.
 pub(crate) fn over_taps<'a>(pooled: &'a Tensor, window: &Window) -> Expr<'a> {

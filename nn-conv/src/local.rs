@@ -3,8 +3,9 @@
 use crate::{
     Filters,
     activate::{activate, kept},
-    geometry::{room, rows_of},
+    geometry::rows_of,
 };
+use nn_core::layer::room;
 use nn_core::{
     ACC, Activation, Batch, Device, Error, Expr, Key, Layer, Operand, Over, Parameters, Pass, Product,
     Reduction, Sum, Tensor, View, ViewMut, Window, init::Initialization,

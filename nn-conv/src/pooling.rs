@@ -6,6 +6,7 @@ use crate::{
     power::{power, sign},
 };
 use ndarray::Array2;
+use nn_core::layer::room;
 use nn_core::{
     ACC, Activation, Device, Error, Expr, Layer, Over, Parameters, Pass, Reduction, Sum, Tensor, View,
     ViewMut, Window, x,
@@ -138,7 +139,7 @@ impl Layer for Pooling {
     }
     fn saved(&self, device: &Device, cases: usize) -> Vec<Tensor> {
         let first = match self.pool {
-            Pool::Max => device.zeros(cases, self.outputs()),
+            Pool::Max => device.zeros(0, 0),
             Pool::Average | Pool::AverageAbsolute => self.shares(device),
             Pool::Norm(_) => return Vec::new(),
         };
@@ -184,8 +185,9 @@ impl Layer for Pooling {
         match self.pool {
             Pool::Max => {
                 let grid = [inputs.rows(), inputs.columns()];
-                saved[0].reduce(grid, Over::Windows(*window), Reduction::ArgMax, inputs, ACC);
-                let winner = over_taps(&saved[0], window).equal(Expr::Group(window.channels));
+                let taps = room(&mut saved[0], delta.rows(), delta.columns());
+                taps.reduce(grid, Over::Windows(*window), Reduction::ArgMax, inputs, ACC);
+                let winner = over_taps(taps, window).equal(Expr::Group(window.channels));
                 input_gradient.fold(window, winner * spread, then);
             }
             Pool::Average => input_gradient.fold(window, spread, then),

@@ -3,10 +3,11 @@
 use crate::{
     Filters,
     activate::{activate, kept},
-    geometry::{block_rows, reshaped, room, rows_of},
+    geometry::{block_rows, reshaped, rows_of},
     local::{filter_gradient, patch_gradient, responses},
 };
 use ndarray::Array2;
+use nn_core::layer::room;
 use nn_core::{
     ACC, Activation, Device, Error, Expr, Key, Layer, Over, Parameters, Pass, Reduction, Sum, Tensor, View,
     ViewMut, Window, init::Initialization, x,

@@ -3,6 +3,7 @@
 use super::{
     PARALLEL,
     formula::{Program, Registers, STRIP, Strip},
+    memory::Memory,
     team::share,
 };
 use crate::ViewMut;
@@ -36,7 +37,7 @@ unsafe impl Sync for Target {}
 impl Target {
     pub(super) fn new(out: &mut ViewMut<'_>) -> Target {
         let (columns, row_stride, offset, rows) = (out.columns(), out.row_stride(), out.offset(), out.rows());
-        let memory = out.tensor_mut().storage_mut::<Vec<f32>>();
+        let memory = out.tensor_mut().storage_mut::<Memory>();
         let end = if rows == 0 { 0 } else { offset + (rows - 1) * row_stride + columns };
         assert!(end <= memory.len(), "a view lies inside its tensor");
         // SAFETY: the offset was just checked to lie inside the memory.

@@ -2,6 +2,7 @@
 //! that stay in the first-level cache.
 
 use super::{
+    memory::Memory,
     microkernel::{Simd, simd},
     vector,
 };
@@ -125,7 +126,7 @@ impl<'a> Program<'a> {
     fn input(&mut self, view: &View<'a>, stretch: Stretch, free: &mut Vec<usize>) -> Operand {
         let tensor: &'a crate::Tensor = view.source();
         let row_stride = if view.rows() == 1 { 0 } else { view.row_stride() };
-        let values = tensor.storage::<Vec<f32>>();
+        let values = tensor.storage::<Memory>();
         let (offset, columns) = (view.offset(), view.columns());
         self.inputs.push(Input { values, offset, row_stride, columns, stretch });
         let at = self.inputs.len() - 1;

@@ -8,6 +8,7 @@ mod elementwise;
 mod flat;
 mod fold;
 mod formula;
+mod memory;
 mod microkernel;
 mod multiply;
 mod over_rows;
@@ -25,14 +26,13 @@ use crate::{
 use elementwise::Target;
 use fold::Patches;
 use formula::Program;
+use memory::Memory;
 use rayon::prelude::*;
 use reduction::Formulas;
 
-/// The backend behind [`Device::cpu`](crate::Device::cpu). Its memory is a `Vec<f32>`.
+/// The backend behind [`Device::cpu`](crate::Device::cpu). Its memory is kept for later tensors.
 #[derive(Debug)]
 pub struct Cpu;
-
-type Memory = Vec<f32>;
 
 /// Fewer elements than this are not worth waking another thread.
 const PARALLEL: usize = 1 << 14;
@@ -43,7 +43,7 @@ impl Backend for Cpu {
     }
 
     fn alloc(&self, len: usize) -> Box<dyn Storage> {
-        Box::new(vec![0f32; len])
+        Box::new(Memory::zeros(len))
     }
 
     fn write(&self, mut out: ViewMut<'_>, values: Values<'_>) {

@@ -5,6 +5,7 @@ use super::{
     elementwise::Target,
     flat::flat,
     formula::Program,
+    memory::Memory,
     product::{self, Operand as Side, Strided},
 };
 use crate::{
@@ -109,7 +110,7 @@ fn one(
 fn patches<'a>(operand: &Operand<'a>, window: Window) -> Patches<'a> {
     let view = &operand.view;
     Patches {
-        values: view.source().storage::<Vec<f32>>(),
+        values: view.source().storage::<Memory>(),
         offset: view.offset(),
         row_stride: view.row_stride(),
         cases: view.rows(),
@@ -128,7 +129,7 @@ struct Elements<'a> {
 
 impl<'a> Elements<'a> {
     fn new(operand: &Operand<'a>, block: Option<Block>) -> Elements<'a> {
-        let values = operand.view.source().storage::<Vec<f32>>().as_slice();
+        let values = operand.view.source().storage::<Memory>();
         let shape = match block {
             None => operand.shape(),
             Some(block) => block_shape(operand, block.blocks, block.by_rows),

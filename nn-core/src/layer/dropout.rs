@@ -1,6 +1,6 @@
 //! Dropout.
 
-use super::{Layer, Pass};
+use super::{Layer, Pass, room};
 use crate::{Device, Error, Expr, Parameters, Sum, Tensor, View, ViewMut, x};
 
 /// Leaves out each value with probability p while learning, and multiplies all by 1 − p afterwards (Hinton and others,
@@ -41,7 +41,7 @@ impl Parameters for Dropout {
     fn visit_mut(&mut self, _: &mut dyn FnMut(&str, &mut Tensor)) {}
 }
 
-/// Saved: the mask.
+/// Saved: the mask, or the factor in its place.
 impl Layer for Dropout {
     fn inputs(&self) -> usize {
         self.units
@@ -50,19 +50,16 @@ impl Layer for Dropout {
         self.units
     }
     fn saved(&self, device: &Device, cases: usize) -> Vec<Tensor> {
-        vec![device.zeros(cases, self.units)]
+        let _ = cases;
+        vec![device.zeros(0, 0)]
     }
     fn forward(&self, inputs: View<'_>, outputs: &mut Tensor, saved: &mut [Tensor], pass: Pass) {
         match pass {
-            Pass::Training(key) => {
-                saved[0].assign(Expr::from(self.probability).less(Expr::Uniform(key)));
-                outputs.assign(x(inputs) * &saved[0]);
-            }
-            Pass::Testing => {
-                saved[0].assign(1.0 - self.probability);
-                outputs.assign(x(inputs) * (1.0 - self.probability));
-            }
+            Pass::Training(key) => room(&mut saved[0], inputs.rows(), self.units)
+                .assign(Expr::from(self.probability).less(Expr::Uniform(key))),
+            Pass::Testing => room(&mut saved[0], 1, 1).assign(1.0 - self.probability),
         }
+        outputs.assign(x(inputs) * &saved[0]);
     }
     fn backward(
         &self,

@@ -71,6 +71,15 @@ pub use softmax::Softmax;
 
 use crate::{Device, Expr, Key, Parameters, Sum, Tensor, View, ViewMut};
 
+/// Scratch of this shape, made where it has another: what a pass needs is made when it first runs, so that a network that is
+/// only used has no room for learning.
+pub fn room(tensor: &mut Tensor, rows: usize, columns: usize) -> &mut Tensor {
+    if [tensor.rows(), tensor.columns()] != [rows, columns] {
+        *tensor = tensor.device().zeros(rows, columns);
+    }
+    tensor
+}
+
 /// What a layer is run for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {

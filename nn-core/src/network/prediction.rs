@@ -4,7 +4,7 @@ use super::{Network, Workspace};
 use crate::{Error, Pass, Tensor, View, loss::error_rate};
 
 /// Cases that go through a network together when it is only used, at most.
-pub(super) const CHUNK: usize = 500;
+pub(super) const CHUNK: usize = 2000;
 /// Values that a layer leaves at most then, so that the next finds them in the cache.
 const VALUES: usize = 1 << 20;
 

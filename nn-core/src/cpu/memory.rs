@@ -1,0 +1,95 @@
+//! Memory of tensors, kept for the next of about the same size: the system takes large pieces back at once, and clears each
+//! page anew when it is touched again.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Values of one tensor.
+#[derive(Debug)]
+pub(super) struct Memory(Vec<f32>);
+
+/// Pieces below this are left to the allocator.
+const LEAST: usize = 1 << 14;
+/// Values kept at most in all: 128 MiB.
+const MOST: usize = 1 << 25;
+
+/// Pieces that no tensor uses, the last returned last.
+static FREE: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+
+fn free() -> MutexGuard<'static, Vec<Vec<f32>>> {
+    FREE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Memory {
+    /// So many zeros.
+    pub(super) fn zeros(len: usize) -> Memory {
+        if len < LEAST {
+            return Memory(vec![0.0; len]);
+        }
+        let mut pieces = free();
+        let fits = |piece: &Vec<f32>| (len..=len + len / 4).contains(&piece.capacity());
+        let piece = pieces.iter().rposition(fits).map(|at| pieces.remove(at));
+        drop(pieces);
+        let Some(mut piece) = piece else { return Memory(vec![0.0; len]) };
+        piece.clear();
+        piece.resize(len, 0.0);
+        Memory(piece)
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        let piece = std::mem::take(&mut self.0);
+        if piece.capacity() < LEAST || piece.capacity() > MOST {
+            return;
+        }
+        let mut pieces = free();
+        pieces.push(piece);
+        let mut kept: usize = pieces.iter().map(Vec::capacity).sum();
+        // The oldest go first.
+        let mut gone = 0;
+        while kept > MOST {
+            kept -= pieces[gone].capacity();
+            gone += 1;
+        }
+        let gone: Vec<_> = pieces.drain(..gone).collect();
+        drop(pieces);
+        drop(gone);
+    }
+}
+
+impl Deref for Memory {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        &self.0
+    }
+}
+
+impl DerefMut for Memory {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_comes_back_is_zero_again() {
+        for _ in 0..3 {
+            let mut memory = Memory::zeros(LEAST + 3);
+            assert!(memory.len() == LEAST + 3 && memory.iter().all(|value| *value == 0.0));
+            memory.fill(1.0);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let pieces: Vec<Memory> = (0..6).map(|_| Memory::zeros(MOST / 4)).collect();
+        drop(pieces);
+        assert!(free().iter().map(Vec::capacity).sum::<usize>() <= MOST);
+        drop(Memory::zeros(MOST + 1));
+        assert!(free().iter().all(|piece| piece.capacity() <= MOST));
+    }
+}
