@@ -7,6 +7,7 @@ use clap::Parser;
 
 use crate::bench::{self, session};
 use crate::command_line::{self, BenchOptions, Command, CommandLine, ExperimentOptions};
+use crate::convnet::{self, options::ConvnetOptions};
 use crate::environment::Environment;
 use crate::execution::{execute, repeat_command};
 use crate::experiment::Experiment;
@@ -43,6 +44,12 @@ pub fn start(
         }
         Command::Experiment(options) => experiment(experiments, &options, &environment),
         Command::Bench(options) => benchmarks(&options, &environment),
+        Command::Convnet(options) if options.test_only => test(&options, &environment),
+        Command::Convnet(options) => {
+            let outcome =
+                watch_ctrl_c().and_then(|interrupted| convnet::train(&options, &environment, interrupted));
+            finish(outcome, &options.command())
+        }
         #[cfg(feature = "gpu")]
         Command::Adapters(options) => {
             print(&crate::adapter_listing::listing());
@@ -93,13 +100,17 @@ fn experiment(
 ) -> u8 {
     let outcome =
         watch_ctrl_c().and_then(|interrupted| execute(experiments, options, environment, interrupted));
+    finish(outcome, &repeat_command(options))
+}
+
+/// Says how a run ended; `again` is the command that does the same.
+fn finish(outcome: Result<WrittenReport, RunError>, again: &str) -> u8 {
     match outcome {
         Ok(report) => {
             print(&summary(&report));
             0
         }
         Err(RunError::Interrupted { saved }) => {
-            let again = repeat_command(options);
             say(&match saved {
                 Some(file) => {
                     format!("interrupted: saved {}; resume with: {again} --resume", file.display())
@@ -111,9 +122,24 @@ fn experiment(
         Err(error) => {
             let mut line = format!("error: {}", run_error::one_line(&error));
             if error.can_be_resumed() {
-                line += &format!("; resume with: {} --resume", repeat_command(options));
+                line += &format!("; resume with: {again} --resume");
             }
             say(&line);
+            REFUSED
+        }
+    }
+}
+
+/// Only tests what the files of cuda-convnet became.
+fn test(options: &ConvnetOptions, environment: &Environment) -> u8 {
+    match convnet::test(options, environment) {
+        Ok(figures) => {
+            let line = |(name, value): &(&str, f64)| format!("test_{name} = {}\n", short_number(*value));
+            print(&figures.iter().map(line).collect::<String>());
+            0
+        }
+        Err(error) => {
+            say(&format!("error: {}", run_error::one_line(&error)));
             REFUSED
         }
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::bench::Selection;
+use crate::convnet::{self, options::ConvnetOptions};
 use crate::run::Backend;
 
 /// Everything that can be typed.
@@ -26,6 +27,9 @@ pub enum Command {
     /// Measure speed, alone or beside other libraries, and write target/bench/SUITE.json and SUITE.md
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchOptions),
+    /// Train and test a network as a layer and a parameter file of cuda-convnet describe it
+    #[command(after_help = convnet::options::EXAMPLES)]
+    Convnet(ConvnetOptions),
     /// List the GPUs of this machine, what each lacks, and why an interface has none
     #[cfg(feature = "gpu")]
     #[command(after_help = ADAPTERS)]

@@ -73,7 +73,7 @@ fn to_the_end(
     if run.resume {
         run.report.note("This run was resumed from a checkpoint: the durations are those of its last part.");
     }
-    let (command, identity) = (repeat_command(options), run.identity());
+    let (command, identity) = (experiment.command(options), run.identity());
     let heading = Heading { title: experiment.title(), profile, identity: &identity, command: &command };
     Ok(run.report.finish(&heading, run.out())?)
 }
@@ -97,7 +97,12 @@ fn output_path(options: &ExperimentOptions) -> PathBuf {
     out.clone().unwrap_or_else(|| Path::new("runs").join(format!("{name}-{profile}-{}", backend.name())))
 }
 
-fn data_folder(
+/// The folder of the data files, if one was named; it exists.
+///
+/// # Errors
+///
+/// [`RunError::DataFolderMissing`].
+pub(crate) fn data_folder(
     options: &ExperimentOptions,
     data_from_environment: Option<PathBuf>,
 ) -> Result<Option<PathBuf>, RunError> {
@@ -112,7 +117,7 @@ fn data_folder(
 }
 
 /// As a shell reads it back.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_string()

@@ -1,5 +1,7 @@
 //! What an experiment is, and how one is found by name.
 
+use crate::command_line::ExperimentOptions;
+use crate::execution::repeat_command;
 use crate::nearest_name::nearest_name;
 use crate::run::Run;
 use crate::run_error::RunError;
@@ -28,6 +30,11 @@ pub trait Experiment {
 
     /// The sizes in which it can run.
     fn profiles(&self) -> &'static [ProfileInfo];
+
+    /// The command that does the same again, for the report.
+    fn command(&self, options: &ExperimentOptions) -> String {
+        repeat_command(options)
+    }
 
     /// Does the work and fills in `run.report`; the runner writes the report afterwards.
     ///

@@ -35,6 +35,7 @@ pub mod application;
 pub mod backend;
 pub mod bench;
 pub mod command_line;
+pub mod convnet;
 pub mod data_checksum;
 pub mod devices;
 pub mod digits;

@@ -50,7 +50,8 @@ impl Figures {
         self.curve(name).last().map(|(_, value)| *value)
     }
 
-    fn read(text: &str, updates_per_epoch: u64) -> Figures {
+    /// The figures of a table, whose first column is the update.
+    pub(crate) fn read(text: &str, updates_per_epoch: u64) -> Figures {
         let mut lines = text.lines();
         let names = lines.next().unwrap_or_default().split(',').map(str::to_string).collect();
         let number = |cell: &str| cell.parse().unwrap_or(f64::NAN);

@@ -5,6 +5,7 @@
 //! - [`ResponseNormalization`] across maps and within a map, [`ContrastNormalization`], [`LocalContrastNormalization`].
 //! - [`Committee`] of networks, [`Views`] of a case, and the [`average`] of what they say.
 //! - [`Ascent`], [`optimal_sinusoid`]: what a unit responds to most.
+//! - [`Convnet`](convnet::Convnet): networks and optimisers from the layer and parameter files of cuda-convnet.
 //!
 //! Rectification by the absolute value is `nn_core::layer::Elementwise` with `Activation::Absolute`, or that activation of
 //! the layer before.
@@ -36,6 +37,7 @@
 mod activate;
 mod committee;
 mod contrast_normalization;
+pub mod convnet;
 mod convolution;
 mod filters;
 mod geometry;

@@ -27,6 +27,12 @@ impl<O: Optimizer> SupervisedLearner<O> {
         let classifies = network.loss == Loss::CrossEntropy;
         SupervisedLearner { network, optimizer, classifies, workspace: Workspace::new() }
     }
+
+    /// What the network gave for the cases of the last update, before the parameters changed, cases × outputs; nothing
+    /// before the first update. Its loss costs no further pass, but is that of a network that draws.
+    pub fn outputs(&self) -> Option<&Tensor> {
+        self.workspace.outputs().last()
+    }
 }
 
 impl<O: Optimizer> Learner for SupervisedLearner<O> {

@@ -152,7 +152,12 @@ impl ConvnetBatches {
         Images::new(pixels, size, Some(labels), classes, &self.folder.display().to_string())
     }
 
-    fn files(&self, number: u32) -> Result<&[PathBuf], DataError> {
+    /// The files of a batch, in the order of its parts.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Setting`] for a batch that is not there.
+    pub fn files(&self, number: u32) -> Result<&[PathBuf], DataError> {
         self.batches.get(&number).map(Vec::as_slice).ok_or_else(|| DataError::Setting {
             name: "the number of the batch",
             value: number.to_string(),

@@ -5,6 +5,7 @@ mod adapters;
 mod bench;
 mod cargo;
 mod checks;
+mod convnet;
 mod fetch;
 mod metrics;
 mod reproduce;
@@ -31,6 +32,9 @@ enum Command {
     /// Repeat a published experiment and write its report
     #[command(after_help = reproduce::EXAMPLES)]
     ReproduceExperiment(reproduce::Options),
+    /// Train and test a network as a layer and a parameter file of cuda-convnet describe it
+    #[command(disable_help_flag = true)]
+    Convnet(convnet::Options),
     /// Measure speed, alone or beside other libraries
     Bench(bench::Options),
     /// List the GPUs of this machine, what each lacks, and why an interface has none
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
             cargo::become_nn_bench(options.cargo_options(), &options.arguments())
         }
         Command::Adapters(options) => cargo::become_nn_bench(options.cargo_options(), &options.arguments()),
+        Command::Convnet(options) => cargo::become_nn_bench(options.cargo_options(), &options.arguments()),
         Command::Bench(options) => cargo::become_nn_bench(options.cargo_options(), &options.arguments()),
         Command::Fetch(options) => cargo::become_nn_bench(&["--features", "fetch"], &options.arguments()),
         Command::Test => checks::test(),

@@ -14,6 +14,7 @@ use nn_data::Images;
 use nn_data::augment::mean_image;
 use nn_data::cifar::{CLASS_NAMES, Cifar, Form};
 
+use crate::convnet::batches::OF_IMAGE_FILES;
 use crate::digits::{DigitSet, Digits, classes_of};
 use crate::experiment::{Experiment, ProfileInfo};
 use crate::image_grid::{self, TileAxis, TileLayout};
@@ -182,10 +183,7 @@ impl Recipe {
         }
         let files = Cifar::Ten.find(run.data_folder()?).while_doing(doing)?;
         if files.form == Form::ImageTree {
-            run.report.note(
-                "The images were read from a copy as one image file each. If these are JPEG files their pixels are \
-                 altered, and the error is not that of the official files.",
-            );
+            run.report.note(OF_IMAGE_FILES);
         }
         let mut read = files.train.clone();
         read.push(files.test.clone());
@@ -427,6 +425,52 @@ mod tests {
     fn every_layer_with_weights_has_rules() {
         for profile in ["quick", "default", "26pct", "18pct"] {
             Recipe::of(profile).learner(&Device::cpu(), 391, Key::new(1)).unwrap();
+        }
+    }
+
+    /// The files of cuda-convnet, as nn-conv reads them, and the networks that are written down here: the same layers, and
+    /// from the same first weights the same bits after two updates, rates, momenta and decays being the same.
+    #[test]
+    fn networks_are_those_of_the_files() {
+        use nn_conv::convnet::Convnet;
+        use nn_core::{Cases, Learner};
+
+        let (device, key) = (Device::cpu(), Key::new(1));
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../nn-conv/examples/convnet");
+        for profile in ["26pct", "18pct"] {
+            let recipe = Recipe::of(profile);
+            let parameters = recipe.file.replace("layers-", "layer-params-");
+            let file = |name: &str| folder.join(format!("{name}.cfg"));
+            let convnet = Convnet::read(&file(recipe.file), &file(&parameters)).unwrap();
+            let mut ours = recipe.learner(&device, 391, key).unwrap();
+            let network = convnet.network(&device, [SIDE, SIDE, CHANNELS], key).unwrap();
+            let describe = |network: &Network| -> Vec<String> {
+                network.layers().iter().map(|(name, layer)| format!("{name}: {layer:?}")).collect()
+            };
+            assert_eq!(describe(&network), describe(&ours.network));
+            let sgd = convnet.optimizer(&network, &[]).unwrap();
+            let mut theirs = SupervisedLearner::new(network, sgd);
+            let values = |learner: &SupervisedLearner<Sgd>| {
+                let mut all = Vec::new();
+                learner.visit(&mut |name, tensor| all.push((name.to_string(), tensor.to_array().unwrap())));
+                all
+            };
+            let mut first = values(&ours).into_iter();
+            theirs.visit_mut(&mut |_, tensor| {
+                if let Some((_, values)) = first.next() {
+                    tensor.view_mut().write(values.view());
+                }
+            });
+            let pixel =
+                |(case, value): (usize, usize)| 100.0 * key.normal((case * 3072 + value) as u64) as f32;
+            let images = device.tensor(&Array2::from_shape_fn((3, SIDE * SIDE * CHANNELS), pixel));
+            let class = |(case, class): (usize, usize)| f32::from(u8::from(case == class));
+            let cases = Cases::new(images, device.tensor(&Array2::from_shape_fn((3, CLASSES), class)));
+            for update in 0..2 {
+                ours.update(&cases, update, key);
+                theirs.update(&cases, update, key);
+            }
+            assert_eq!(values(&theirs), values(&ours), "{profile}");
         }
     }
 

@@ -39,6 +39,20 @@ fn exclusive_or_is_learned_by_batch_online_and_minibatch_descent() {
     }
 }
 
+#[test]
+fn outputs_are_those_before_the_update() {
+    let device = Device::cpu();
+    let data = xor(&device);
+    let network = perceptron(&device, &[2, 4, 2], 1);
+    let before = network.activity(data.inputs().view(), 2).to_array().unwrap();
+    let sgd = Sgd::new(&network, 0.2, 0.9, Penalty::default()).unwrap();
+    let mut learner = SupervisedLearner::new(network, sgd);
+    assert!(learner.outputs().is_none());
+    learner.update(data.all(), 0, Key::new(2));
+    assert_eq!(learner.outputs().unwrap().to_array().unwrap(), before);
+    assert_ne!(learner.network.activity(data.inputs().view(), 2).to_array().unwrap(), before);
+}
+
 /// Cases without targets are reconstructed; the error of classes is not counted.
 #[test]
 fn cases_without_targets_are_their_own() {
