@@ -32,6 +32,7 @@
 #[cfg(feature = "gpu")]
 pub mod adapter_listing;
 pub mod application;
+pub mod augmentation;
 pub mod backend;
 pub mod bench;
 pub mod command_line;

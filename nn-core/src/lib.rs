@@ -23,6 +23,7 @@
 //! # Ok::<(), nn_core::Error>(())
 //! ```
 
+mod augmentation;
 pub mod autoencoder;
 mod backend;
 mod cases;
@@ -60,6 +61,7 @@ mod tensor;
 mod threefry;
 mod window;
 
+pub use augmentation::Augmentation;
 pub use autoencoder::{Autoencoder, AutoencoderLearner, AutoencoderSettings};
 pub use backend::{Backend, Over, Reduction, Values, ValuesMut};
 pub use cases::Cases;

@@ -5,6 +5,8 @@
 //! value alone: [`Crop`] with mirroring and [multi-view testing](ten_views), [`Displacement`] for
 //! [elastic](Elastic) and [affine](Affine) distortions, shifts of [colours](ColourNoise).
 //!
+//! [`RandomCrops`] holds images and cuts a part out of one whenever a minibatch needs it.
+//!
 //! An image is height × width × channels, which is how a row of this crate's data stands in memory;
 //! [`map_images`] goes through the rows of a batch.
 //!
@@ -27,6 +29,7 @@ mod displacement;
 mod elastic;
 mod mean_image;
 mod normal;
+mod random_crops;
 
 pub use affine::{Affine, AffineRanges};
 pub use colour_noise::{ColourNoise, shift_colours};
@@ -35,6 +38,7 @@ pub use displacement::Displacement;
 pub use elastic::Elastic;
 pub use mean_image::mean_image;
 pub use normal::normal;
+pub use random_crops::RandomCrops;
 
 use ndarray::{Array2, ArrayView2, ArrayView3, ArrayViewMut3, Axis};
 

@@ -110,6 +110,30 @@ impl Images {
         self.pixels.mapv(|value| f32::from(value) / 255.0)
     }
 
+    /// The images with `border` rows and columns of zeros around them.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Setting`] for a border of more than 1,000 pixels.
+    pub fn with_border(&self, border: usize) -> Result<Self, DataError> {
+        if border > 1000 {
+            let allowed = "give at most 1000 pixels".into();
+            return Err(DataError::Setting {
+                name: "the border of images",
+                value: border.to_string(),
+                allowed,
+            });
+        }
+        let [height, width] = [self.height + 2 * border, self.width + 2 * border];
+        let mut pixels = Array2::zeros((self.len(), height * width * self.channels));
+        let line = self.width * self.channels;
+        for ((image, value), &pixel) in self.pixels.indexed_iter() {
+            let first = ((border + value / line) * width + border) * self.channels;
+            pixels[(image, first + value % line)] = pixel;
+        }
+        Ok(Self { pixels, height, width, labels: self.labels.clone(), ..*self })
+    }
+
     /// The images of the given rows, in the given order; a row may occur several times.
     ///
     /// # Errors
@@ -196,6 +220,19 @@ mod tests {
         let unlabelled = some(None, 2).unwrap();
         assert!(matches!(unlabelled.first_of_each_class(1), Err(DataError::Unlabelled { .. })));
         assert_eq!(unlabelled.class_counts(), None);
+    }
+
+    #[test]
+    fn a_border_is_zero_and_the_images_stand_within() {
+        let images = some(Some(vec![0, 1, 2, 1]), 3).unwrap();
+        let wide = images.with_border(1).unwrap();
+        assert_eq!((wide.height(), wide.width(), wide.channels(), wide.labels()), (3, 4, 3, images.labels()));
+        for (image, row) in wide.pixels().rows().into_iter().enumerate() {
+            let inner = images.pixels().row(image).to_vec();
+            assert_eq!(row.to_vec(), [vec![0; 15], inner, vec![0; 15]].concat());
+        }
+        assert_eq!(images.with_border(0).unwrap(), images);
+        assert!(images.with_border(1001).unwrap_err().to_string().contains("border"));
     }
 
     #[test]

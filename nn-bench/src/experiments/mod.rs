@@ -1,4 +1,4 @@
-//! The registry: one file an experiment in this folder, one line an experiment in [`experiments`].
+//! The registry: one file or folder an experiment in this folder, one line an experiment in [`experiments`].
 
 mod cifar10;
 mod deep_autoencoder;

@@ -200,3 +200,49 @@ fn a_resumed_run_ends_in_equal_bits() {
     });
     resumes(|network| Adam::new(network, 0.01, Penalty::l2(0.001)).unwrap());
 }
+
+/// y = w·x from w = 0 on the cases 1, 2, 3 with target 1, rate 0.1, minibatches of 2: ∂L/∂w is −(1 + 2)/2 on the first two
+/// cases, so w = 0.15; then (0.45 − 1)·3 on the last one alone, which counts as one case and not as half a minibatch.
+#[test]
+fn the_gradient_of_a_smaller_last_batch_is_divided_by_its_own_cases() {
+    let device = Device::reference();
+    let inputs = arr2(&[[1.0f32], [2.0], [3.0]]);
+    let data = Dataset::new(&device, inputs.view(), crate::Binarize::Never).unwrap();
+    let data = data.with_targets(Array2::ones((3, 1)).view()).unwrap();
+    let start = Initialization::Zeros;
+    let top = Dense::new(&device, 1, 1, Activation::Identity, start, Key::new(1)).unwrap();
+    let network = Network::new(vec![named("top", top)], Loss::SquaredError).unwrap();
+    let frozen = crate::SgdRule::new(0.0, 0.0, Penalty::default());
+    let sgd =
+        Sgd::new(&network, 0.1, 0.0, Penalty::default()).unwrap().with_rule("top.biases", frozen).unwrap();
+    let mut learner = SupervisedLearner::new(network, sgd);
+    let fit = Fit { shuffle: false, rest: true, ..Fit::new(1, 2, Key::new(1)) };
+    fit.run(&mut learner, &data, &mut [], &AtomicBool::new(false)).unwrap();
+    learner.network.visit(&mut |name, tensor| {
+        if name == "top.weights" {
+            let weight = tensor.to_array_f64().unwrap()[[0, 0]];
+            assert!((weight - (0.15 + 0.1 * 0.55 * 3.0)).abs() < 1e-6, "{weight}");
+        }
+    });
+}
+
+/// A class without a case is learned to be improbable, and nothing of it is undefined.
+#[test]
+fn a_class_without_a_case_is_trained_and_evaluated() {
+    let device = Device::cpu();
+    let inputs = arr2(&[[0.0f32, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]);
+    let data = Dataset::labelled(&device, inputs.view(), &[0, 1, 1, 0], 3).unwrap();
+    let network = perceptron(&device, &[2, 4, 3], 1);
+    let sgd = Sgd::new(&network, 0.2, 0.9, Penalty::default()).unwrap();
+    let mut learner = SupervisedLearner::new(network, sgd);
+    Fit::new(600, 4, Key::new(2)).run(&mut learner, &data, &mut [], &AtomicBool::new(false)).unwrap();
+    let figures = learner.measure(data.all(), Key::new(3)).unwrap();
+    assert!(figures[0].1 < 0.05 && figures[1] == ("error", 0.0), "{figures:?}");
+    let predictions = learner.network.predict(data.inputs().view()).to_array().unwrap();
+    assert!(
+        predictions.column(2).iter().all(|probability| (0.0..0.05).contains(probability)),
+        "{predictions}"
+    );
+    let matrix = crate::classification::ConfusionMatrix::new(predictions.view(), &[0, 1, 1, 0]).unwrap();
+    assert_eq!(matrix.class_error_rates(), [Some(0.0), Some(0.0), None]);
+}

@@ -80,7 +80,7 @@ impl Crop {
     }
 
     #[track_caller]
-    fn view<'a, T>(&self, image: ArrayView3<'a, T>) -> ArrayView3<'a, T> {
+    pub(super) fn view<'a, T>(&self, image: ArrayView3<'a, T>) -> ArrayView3<'a, T> {
         let (height, width, _) = image.dim();
         let inside = self.top + self.height <= height && self.left + self.width <= width;
         assert!(inside, "{self:?} is not inside of an image of {height} by {width}");
