@@ -92,6 +92,19 @@ pub(super) fn cases() -> Vec<Case> {
             vec![maps, gradient]
         }));
     }
+    for kernel in [3, 5] {
+        cases.push(Case::new(format!("patches of many channels, {kernel}×{kernel}"), 1e-4, move |device| {
+            let window = Window::new(11, 10, 20, kernel).padding(kernel / 2);
+            let images = noise(device, 20, window.image_len(), 113);
+            let filters = noise(device, window.patch_len(), 18, 114);
+            let (patches, bias) = (Operand::patches(&images, &window), noise(device, 1, 18, 115));
+            let mut maps = noise(device, 20 * window.count(), 18, 116);
+            maps.product(patches.dot(&filters) * 0.5, OLD - (ACC + &bias).tanh());
+            let mut gradient = device.zeros(window.patch_len(), 18);
+            gradient.product(patches.t().dot(&maps) * 0.01, ACC);
+            vec![maps, gradient]
+        }));
+    }
     cases
 }
 

@@ -3,11 +3,14 @@
 //! In an image with a border of zeros, neighbouring windows of a row read their taps at a constant distance, and the taps
 //! of one row of a window lie side by side. So the tile kernel reads the image itself: for the maps its rows are windows
 //! and a run of steps is a row of taps; for the gradient of the filters its rows are taps and a run is a row of windows.
+//! Where `winograd.rs` gets by with fewer multiplications, it takes over.
 
 use super::microkernel::{self, LeftTile, PANEL, Runs, Simd, TILE_ROWS};
 use super::pack::{Scratch, Strided, pack_b};
 use super::product::{Block, Shared};
 use super::team::share;
+#[cfg(target_arch = "x86_64")]
+use super::winograd;
 use crate::Window;
 use std::cell::Cell;
 
@@ -78,7 +81,7 @@ impl Patches<'_> {
 }
 
 /// Start and length of part `index` of `parts` nearly equal parts.
-fn part(length: usize, index: usize, parts: usize) -> (usize, usize) {
+pub(super) fn part(length: usize, index: usize, parts: usize) -> (usize, usize) {
     let start = length * index / parts;
     (start, length * (index + 1) / parts - start)
 }
@@ -93,6 +96,11 @@ pub(super) fn forward(
 ) {
     let simd = microkernel::simd();
     let window = patches.window;
+    #[cfg(target_arch = "x86_64")]
+    if simd == Simd::Avx2 && winograd::takes_maps(&window, maps) {
+        // SAFETY: the processor has AVX2 and FMA.
+        return unsafe { winograd::forward(patches, filters, maps, scale, finish) };
+    }
     let ([down, across], count) = (window.positions(), window.count());
     let (wide, run) = (maps.next_multiple_of(PANEL), window.kernel[1] * window.channels);
     let panels = wide / PANEL;
@@ -190,6 +198,13 @@ pub(super) fn gradient(
             // SAFETY: the sums of different parts are disjoint and lie within `partial`, borrowed for this call.
             let sums = unsafe { std::slice::from_raw_parts_mut(all.at(number * len), len) };
             let (first, cases) = part(patches.cases, number, parts);
+            #[cfg(target_arch = "x86_64")]
+            if simd == Simd::Avx2 && deltas.col_stride == 1 && winograd::takes_gradient(&window, cases, maps)
+            {
+                // SAFETY: the processor has AVX2 and FMA.
+                unsafe { winograd::part_gradient(patches, deltas, maps, first..first + cases, sums) };
+                continue;
+            }
             for case in first..first + cases {
                 case_gradient(simd, patches, deltas, maps, case, case > first, sums, &mut workspace);
             }

@@ -19,6 +19,8 @@ mod sparse;
 mod team;
 mod vector;
 mod windows;
+#[cfg(target_arch = "x86_64")]
+mod winograd;
 
 use crate::{
     Backend, Error, Expr, Over, Product, Reduction, Storage, Tensor, Values, ValuesMut, View, ViewMut, Window,
