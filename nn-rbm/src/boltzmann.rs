@@ -89,18 +89,4 @@ impl<'a> Boltzmann<'a> {
         self.visible.cumulant(&self.visible_input(hidden.view()), -1.0, 0.0, out.view_mut());
         self.hidden.energy(hidden.view(), 1.0, 1.0, out.view_mut());
     }
-
-    /// log Z of both layers without weights between them: Σ K(0).
-    ///
-    /// # Errors
-    /// If the device failed.
-    pub fn log_partition_without_weights(&self) -> Result<f64, nn_core::Error> {
-        let device = self.weights.device();
-        let mut out = device.zeros(1, 1);
-        for units in [self.visible, self.hidden] {
-            let zeros = device.zeros(1, units.len());
-            units.cumulant(&Sum::from(&zeros), 1.0, 1.0, out.view_mut());
-        }
-        Ok(out.to_array_f64()?[[0, 0]])
-    }
 }

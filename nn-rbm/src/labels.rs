@@ -6,7 +6,7 @@
 
 use crate::Rbm;
 use ndarray::{Array2, ArrayView2};
-use nn_core::{ACC, Error, OLD, Sum, Tensor, x};
+use nn_core::{ACC, Dataset, Error, OLD, Over, Reduction, Sum, Tensor, x};
 
 /// Data and one-hot labels side by side, cases × (data + classes): what a machine with labels is trained on.
 ///
@@ -76,6 +76,25 @@ pub fn free_energies(rbm: &Rbm, data: &Tensor, classes: usize) -> Result<Tensor,
     Ok(out)
 }
 
+/// F of data whose label is summed out, −log Σ over y of e^(−F(v, y)), cases × 1: p(v) = e^(−F) / Z.
+///
+/// # Errors
+/// As [`free_energies`].
+pub fn free_energy(rbm: &Rbm, data: &Tensor, classes: usize) -> Result<Tensor, Error> {
+    let energies = free_energies(rbm, data, classes)?;
+    let (device, cases) = (rbm.device(), data.rows());
+    let mut unlabelled = device.zeros(cases, rbm.visible.len());
+    unlabelled.column_range_mut(0..data.columns()).assign(data);
+    let (mut largest, mut out) = (device.zeros(cases, 1), device.zeros(cases, 1));
+    let grid = [cases, classes];
+    largest.reduce(grid, Over::Columns, Reduction::Max, -x(&energies), ACC);
+    let shifted = (-x(&energies) - &largest).exp();
+    out.reduce(grid, Over::Columns, Reduction::Sum, shifted, -(ACC.log() + &largest));
+    // E(v): a label of zeros adds nothing to it.
+    rbm.visible.energy(unlabelled.view(), 1.0, 1.0, out.view_mut());
+    Ok(out)
+}
+
 /// The class of least free energy of every case.
 ///
 /// # Errors
@@ -103,4 +122,20 @@ pub fn classification_error(rbm: &Rbm, data: &Tensor, labels: &[u8], classes: us
     }
     let wrong = found.iter().zip(labels).filter(|(found, label)| found != label).count();
     Ok(wrong as f64 / labels.len() as f64)
+}
+
+/// Refuses data without the columns or labels of the model.
+pub(crate) fn check(data: &Dataset, inputs: usize, classes: Option<usize>) -> Result<(), Error> {
+    if data.columns() != inputs {
+        let problem = format!("cases of {} values for a network of {inputs} inputs", data.columns());
+        return Err(Error::Data(problem));
+    }
+    let given = data.targets().map(Tensor::columns);
+    match classes {
+        Some(classes) if given != Some(classes) => Err(Error::Data(format!(
+            "the network has a label of {classes} classes, the data have {}; make them with labels",
+            given.map_or("none".to_string(), |given| format!("targets of {given} values"))
+        ))),
+        _ => Ok(()),
+    }
 }

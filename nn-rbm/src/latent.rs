@@ -25,19 +25,7 @@ impl LatentModel for Rbm {
 impl DenseLatentModel for Rbm {
     fn encoder_layer(&self) -> Result<Dense, Error> {
         let (activation, biases) = activation(&*self.hidden)?;
-        let weights = if self.visible.plain_statistic() {
-            self.weights.duplicate()
-        } else {
-            // S(v)·W with a statistic that is linear in v: its factors become part of the weights.
-            let (device, units) = (self.device(), self.visible.len());
-            let identity = device.tensor(&Array2::eye(units));
-            let mut statistic = device.zeros(units, units);
-            self.visible.statistic(identity.view(), statistic.view_mut());
-            let mut weights = device.zeros(units, self.hidden.len());
-            weights.product(statistic.dot(&self.weights), ACC);
-            weights
-        };
-        Dense::with_parameters(weights, biases, activation)
+        Dense::with_parameters(weights_of_states(&*self.visible, &self.weights), biases, activation)
     }
 
     fn decoder_layer(&self) -> Result<Dense, Error> {
@@ -46,8 +34,21 @@ impl DenseLatentModel for Rbm {
     }
 }
 
+/// M with v·M = S(v)·W: the weights, times the factors of a statistic that is linear in v.
+pub(crate) fn weights_of_states(visible: &dyn Units, weights: &Tensor) -> Tensor {
+    if visible.plain_statistic() {
+        return weights.duplicate();
+    }
+    let (device, units) = (weights.device(), visible.len());
+    let identity = device.tensor(&Array2::eye(units));
+    let (mut statistic, mut out) = (device.zeros(units, units), device.zeros(units, weights.columns()));
+    visible.statistic(identity.view(), statistic.view_mut());
+    out.product(statistic.dot(weights), ACC);
+    out
+}
+
 /// The function and the biases of which E[s | input] = f(input + biases), for units that have them.
-fn activation(units: &dyn Units) -> Result<(Activation, Tensor), Error> {
+pub(crate) fn activation(units: &dyn Units) -> Result<(Activation, Tensor), Error> {
     let refusal = || {
         let allowed = "only Bernoulli and Gaussian units make a layer of a network";
         Error::setting("units", units.kind(), allowed)

@@ -1,11 +1,14 @@
-//! Restricted Boltzmann machines: every kind of unit, estimator and estimate of the systems of 2012, and the exact
-//! answers for machines small enough to enumerate.
+//! Restricted Boltzmann machines, deep belief networks and deep Boltzmann machines: every kind of unit, estimator and
+//! estimate of the systems of 2012, and the exact answers for machines small enough to enumerate.
 //!
 //! - [`Rbm`]: two layers of [`units`] and the weights between them; [`Boltzmann`]: its conditionals, sweeps and free
 //!   energies, also at other temperatures.
 //! - [`estimator`]: CD-k, PCD, fast PCD, parallel tempering, the exact gradient. [`Offsets`]: centring. [`Sparsity`].
 //! - [`RbmLearner`]: all of that as a [`Learner`](nn_core::Learner).
 //! - [`ais`], [`partition`], [`exact`], [`pseudo_likelihood`]: how good a model is. [`Activity`]: what its hidden units do.
+//! - [`dbn`]: directed layers under a machine; greedy training, the up-down algorithm, bounds on log p(v).
+//! - [`dbm`]: several undirected layers; mean field, persistent chains, pretraining, fine-tuning. [`Layered`]: what they have
+//!   in common with the machine of two layers, and [`ais`], [`partition`] and [`Path`] work on.
 //! - [`Completion`]: filling in missing units. [`labels`]: classification by free energy.
 //!
 //! ```
@@ -36,11 +39,16 @@ mod activity;
 pub mod ais;
 mod boltzmann;
 mod completion;
+mod conditional;
+pub mod dbm;
+pub mod dbn;
 pub mod estimator;
 pub mod exact;
 mod gradient;
+mod kept;
 pub mod labels;
 mod latent;
+mod layered;
 mod learner;
 mod offsets;
 pub mod partition;
@@ -53,8 +61,12 @@ pub mod units;
 pub use activity::Activity;
 pub use boltzmann::Boltzmann;
 pub use completion::Completion;
+pub use conditional::{Conditional, ConditionalGradient};
+pub use dbm::Dbm;
+pub use dbn::Dbn;
 pub use estimator::GradientEstimator;
 pub use gradient::{GradientAssembly, Phase, Phases};
+pub use layered::{EnergyModel, Layered};
 pub use learner::RbmLearner;
 pub use offsets::Offsets;
 pub use partition::LogSumExp;

@@ -1,6 +1,6 @@
 //! log Z by enumeration.
 
-use crate::{Rbm, units::Units};
+use crate::{EnergyModel, units::Units};
 use ndarray::Array2;
 use nn_core::{Device, Error, Tensor};
 
@@ -10,31 +10,37 @@ const CHUNK: u64 = 1 << 12;
 /// Largest number of states that [`log_partition`] enumerates: 2²⁵ take minutes.
 pub const LARGEST_ENUMERATION: u64 = 1 << 25;
 
-/// log Z, exactly: all states of the smaller discrete layer are enumerated, the other layer is summed by its cumulant
-/// generating function. The logarithm of the sum is taken in a stream, in double precision.
+/// log Z, exactly: all states of every second layer are enumerated, of the even or the odd ones, whichever are fewer; the
+/// others are summed by their cumulant generating functions. The logarithm of the sum is taken in a stream, in double
+/// precision.
 ///
 /// # Errors
-/// If neither layer is discrete with at most 2²⁵ states, or the device failed.
-pub fn log_partition(rbm: &Rbm) -> Result<f64, Error> {
-    let counts = [rbm.visible.states(), rbm.hidden.states()].map(|count| count.unwrap_or(u64::MAX));
-    let visible = counts[0] < counts[1];
-    let states = counts[0].min(counts[1]);
-    if states > LARGEST_ENUMERATION {
-        let given = format!("{} visible and {} hidden units", rbm.visible.len(), rbm.hidden.len());
-        let rule = "the smaller layer must be discrete with at most 2^25 states; estimate with ais instead";
-        return Err(Error::setting("layers to enumerate", given, rule));
+/// If neither half of the layers is discrete with at most 2²⁵ states, or the device failed.
+pub fn log_partition(model: &dyn EnergyModel) -> Result<f64, Error> {
+    let at = model.layered();
+    let counts = [0, 1].map(|half| {
+        let count = |layer: usize| at.layers[layer].states();
+        at.half(half).try_fold(1u64, |product, layer| product.checked_mul(count(layer)?)).unwrap_or(u64::MAX)
+    });
+    let half = usize::from(counts[1] <= counts[0]);
+    if counts[half] > LARGEST_ENUMERATION {
+        let units = |half| at.half(half).map(|layer| at.layers[layer].len().to_string()).collect::<Vec<_>>();
+        let [even, odd] = [units(0), units(1)].map(|units| units.join(" + "));
+        let rule = "half of the layers must be discrete with at most 2^25 states; estimate with ais instead";
+        return Err(Error::setting("layers to enumerate", format!("{even} or {odd} units"), rule));
     }
-    let units = if visible { &*rbm.visible } else { &*rbm.hidden };
     let mut sum = LogSumExp::default();
-    for first in (0..states).step_by(CHUNK as usize) {
-        let rows = CHUNK.min(states - first);
-        let chunk = write_states(units, rbm.device(), first, rows);
-        let mut energies = rbm.device().zeros(rows as usize, 1);
-        if visible {
-            rbm.distribution().free_energy(&chunk, &mut energies);
-        } else {
-            rbm.distribution().free_energy_of_hidden(&chunk, &mut energies);
+    for first in (0..counts[half]).step_by(CHUNK as usize) {
+        let rows = CHUNK.min(counts[half] - first);
+        // The states of the first layer run fastest.
+        let (mut states, mut divisor) = (at.room(rows as usize), 1);
+        for layer in at.half(half) {
+            let units = at.layers[layer];
+            states[layer] = write_states(units, at.device(), rows, |row| (first + row) / divisor);
+            divisor *= units.states().unwrap_or(1);
         }
+        let mut energies = at.device().zeros(rows as usize, 1);
+        at.free_energy(half, &states, &mut energies);
         energies.to_array_f64()?.iter().for_each(|energy| sum.add(-energy));
     }
     Ok(sum.value())
@@ -46,7 +52,7 @@ pub fn log_partition(rbm: &Rbm) -> Result<f64, Error> {
 /// If there are more than `largest`, or the layer is not discrete.
 pub fn all_states(units: &dyn Units, device: &Device, largest: u64) -> Result<Tensor, Error> {
     match units.states() {
-        Some(states) if states <= largest => Ok(write_states(units, device, 0, states)),
+        Some(states) if states <= largest => Ok(write_states(units, device, states, |row| row)),
         Some(states) => {
             let allowed = format!("at most {largest} can be listed");
             Err(Error::setting("number of states", states, &allowed))
@@ -55,11 +61,13 @@ pub fn all_states(units: &dyn Units, device: &Device, largest: u64) -> Result<Te
     }
 }
 
-fn write_states(units: &dyn Units, device: &Device, first: u64, rows: u64) -> Tensor {
+/// For each row the state of this number, modulo the number of states.
+fn write_states(units: &dyn Units, device: &Device, rows: u64, number: impl Fn(u64) -> u64) -> Tensor {
+    let count = units.states().unwrap_or(1);
     let mut states = Array2::<f32>::zeros((rows as usize, units.len()));
     for (row, mut state) in states.rows_mut().into_iter().enumerate() {
         if let Some(state) = state.as_slice_mut() {
-            units.write_state(first + row as u64, state);
+            units.write_state(number(row as u64) % count, state);
         }
     }
     device.tensor(&states)

@@ -1,7 +1,7 @@
 //! A path of distributions from independent units to a model.
 
 use crate::{
-    Boltzmann, Rbm,
+    Boltzmann, EnergyModel, Layered,
     units::{Units, between},
 };
 use nn_core::Tensor;
@@ -11,15 +11,13 @@ use nn_core::Tensor;
 /// For Bernoulli units this is the path of Salakhutdinov and Murray (2008): biases (1 − β)·a₀ + β·a, weights β·W.
 #[derive(Debug)]
 pub struct Path {
-    visible: Box<dyn Units>,
-    hidden: Box<dyn Units>,
+    layers: Vec<Box<dyn Units>>,
 }
 
 /// One distribution of a path.
 #[derive(Debug)]
 pub struct PathPoint {
-    visible: Box<dyn Units>,
-    hidden: Box<dyn Units>,
+    layers: Vec<Box<dyn Units>>,
     beta: f64,
 }
 
@@ -28,34 +26,46 @@ impl Path {
     ///
     /// Good visible units have the means of the data ([`Bernoulli::with_means`](crate::units::Bernoulli::with_means)):
     /// the closer the base, the smaller the error. They are of the family of the model's.
-    pub fn new(rbm: &Rbm, visible: Box<dyn Units>) -> Path {
-        let mut hidden = rbm.hidden.duplicate();
-        hidden.visit_mut(&mut |_, tensor| tensor.assign(0.0));
-        Path { visible, hidden }
+    pub fn new(model: &dyn EnergyModel, visible: Box<dyn Units>) -> Path {
+        let zeroed = |units: &&dyn Units| {
+            let mut units = units.duplicate();
+            units.visit_mut(&mut |_, tensor| tensor.assign(0.0));
+            units
+        };
+        let hidden = model.layered().layers[1..].iter().map(zeroed).collect::<Vec<_>>();
+        Path { layers: std::iter::once(visible).chain(hidden).collect() }
     }
 
     /// A path that starts at the model's own visible units without input: no data are needed.
-    pub fn from_model(rbm: &Rbm) -> Path {
-        Path::new(rbm, rbm.visible.duplicate())
+    pub fn from_model(model: &dyn EnergyModel) -> Path {
+        Path::new(model, model.layered().layers[0].duplicate())
     }
 
     /// A point to be moved along the path.
     pub fn start(&self) -> PathPoint {
-        PathPoint { visible: self.visible.duplicate(), hidden: self.hidden.duplicate(), beta: 0.0 }
+        PathPoint { layers: self.layers.iter().map(|units| units.duplicate()).collect(), beta: 0.0 }
     }
 
     /// Moves a point to β.
-    pub fn go(&self, point: &mut PathPoint, rbm: &Rbm, beta: f64) {
-        between(&*self.visible, &*rbm.visible, beta, &mut *point.visible);
-        between(&*self.hidden, &*rbm.hidden, beta, &mut *point.hidden);
+    pub fn go(&self, point: &mut PathPoint, model: &dyn EnergyModel, beta: f64) {
+        for ((from, to), at) in self.layers.iter().zip(model.layered().layers).zip(&mut point.layers) {
+            between(&**from, to, beta, &mut **at);
+        }
         point.beta = beta;
     }
 }
 
 impl PathPoint {
-    /// The distribution at this point, of a model with these weights.
+    /// The distribution at this point, of a machine with these weights.
     pub fn distribution<'a>(&'a self, weights: &'a Tensor) -> Boltzmann<'a> {
-        Boltzmann { visible: &*self.visible, hidden: &*self.hidden, weights, scale: self.beta as f32 }
+        let (visible, hidden) = (&*self.layers[0], &*self.layers[1]);
+        Boltzmann { visible, hidden, weights, scale: self.beta as f32 }
+    }
+
+    /// The distribution at this point, of a model with the weights of this one.
+    pub fn layered<'a>(&'a self, model: &Layered<'a>) -> Layered<'a> {
+        let layers = self.layers.iter().map(|units| &**units).collect();
+        Layered { layers, weights: model.weights.clone(), scale: self.beta as f32 }
     }
 
     /// β

@@ -1,7 +1,7 @@
 //! The restricted Boltzmann machine.
 
 use crate::{
-    Boltzmann,
+    Boltzmann, EnergyModel, Layered,
     units::{Bernoulli, Units},
 };
 use nn_core::{Device, Error, Key, Parameters, Tensor, init};
@@ -116,6 +116,12 @@ impl Rbm {
         for sweep in 0..sweeps {
             self.distribution().sweep(chains, &mut hidden, key.fold_in(sweep));
         }
+    }
+}
+
+impl EnergyModel for Rbm {
+    fn layered(&self) -> Layered<'_> {
+        Layered { layers: vec![&*self.visible, &*self.hidden], weights: vec![&self.weights], scale: 1.0 }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The registry: one file or folder an experiment in this folder, one line an experiment in [`experiments`].
 
 mod cifar10;
+mod dbn_mnist;
 mod deep_autoencoder;
 mod depth_difficulty;
 mod dropout_mnist;
@@ -19,6 +20,7 @@ pub fn experiments() -> Vec<Box<dyn Experiment>> {
         Box::new(rbm_mnist::RbmMnist),
         Box::new(rbm_estimators::RbmEstimators),
         Box::new(rbm_digits_classify::RbmDigitsClassify),
+        Box::new(dbn_mnist::DbnMnist),
         Box::new(lenet_mnist::LenetMnist),
         Box::new(cifar10::Cifar10),
         Box::new(mlp_backprop::MlpBackprop),

@@ -6,10 +6,15 @@ use nn_core::{Error, Key, Parameters, Tensor};
 
 /// CD-k (Hinton, 2002): k Gibbs sweeps from the batch. The last visible states enter by their means, which has less
 /// noise (by samples where variances are learned, which means do not show); k may grow during training.
+///
+/// Inputs may count several times in one direction: in a machine that will be part of a deep one, see
+/// [`pretraining`](crate::dbm::pretraining).
 #[derive(Debug)]
 pub struct ContrastiveDivergence {
     /// Sweeps from this update on: `[(0, 1)]` is CD-1 throughout. The first entry stands at update 0.
     sweeps: Vec<(u64, u32)>,
+    /// How often inputs count, upwards and downwards.
+    scales: [f32; 2],
     data_hidden: Option<Tensor>,
     hidden: Option<Tensor>,
     visible: Option<Tensor>,
@@ -38,11 +43,17 @@ impl ContrastiveDivergence {
         }
         Ok(ContrastiveDivergence {
             sweeps,
+            scales: [1.0, 1.0],
             data_hidden: None,
             hidden: None,
             visible: None,
             model_hidden: None,
         })
+    }
+
+    /// With inputs of hidden units times `up` and of visible ones times `down`.
+    pub(crate) fn with_scales(self, up: f32, down: f32) -> ContrastiveDivergence {
+        ContrastiveDivergence { scales: [up, down], ..self }
     }
 
     /// k at this update.
@@ -59,18 +70,18 @@ impl GradientEstimator for ContrastiveDivergence {
         let hidden = keep_or_make(&mut self.hidden, rbm, cases, hidden_units);
         let visible = keep_or_make(&mut self.visible, rbm, cases, rbm.visible.len());
         let model_hidden = keep_or_make(&mut self.model_hidden, rbm, cases, hidden_units);
-        let distribution = rbm.distribution();
-        distribution.mean_and_sample_hidden(batch, key.fold_in(0), data_hidden, hidden);
+        let [up, down] = self.scales.map(|scale| crate::Boltzmann { scale, ..rbm.distribution() });
+        up.mean_and_sample_hidden(batch, key.fold_in(0), data_hidden, hidden);
         for sweep in 1..u64::from(k) {
-            distribution.sample_visible(hidden, key.fold_in(2 * sweep - 1), visible);
-            distribution.sample_hidden(visible, key.fold_in(2 * sweep), hidden);
+            down.sample_visible(hidden, key.fold_in(2 * sweep - 1), visible);
+            up.sample_hidden(visible, key.fold_in(2 * sweep), hidden);
         }
         if rbm.visible.means_suffice() {
-            distribution.mean_visible(hidden, visible);
+            down.mean_visible(hidden, visible);
         } else {
-            distribution.sample_visible(hidden, key.fold_in(2 * u64::from(k) - 1), visible);
+            down.sample_visible(hidden, key.fold_in(2 * u64::from(k) - 1), visible);
         }
-        distribution.mean_hidden(visible, model_hidden);
+        up.mean_hidden(visible, model_hidden);
         Phases {
             data: Phase { visible: batch, hidden: data_hidden, weights: None },
             model: Phase { visible, hidden: model_hidden, weights: None },

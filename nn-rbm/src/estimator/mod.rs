@@ -12,7 +12,7 @@ pub use fast_persistent::FastPersistent;
 pub use parallel_tempering::ParallelTempering;
 pub use persistent::Persistent;
 
-use crate::{Phases, Rbm};
+use crate::{Phases, Rbm, kept};
 use nn_core::{Key, Parameters, Tensor};
 
 /// Gives both phases of the gradient for one batch.
@@ -25,10 +25,7 @@ pub trait GradientEstimator: Parameters + std::fmt::Debug + Send {
     fn phases<'a>(&'a mut self, rbm: &Rbm, batch: &'a Tensor, update: u64, key: Key) -> Phases<'a>;
 }
 
-/// A tensor of this shape, the one that is kept where it has it already.
+/// As [`kept::keep_or_make`], where the machine lives.
 fn keep_or_make<'a>(kept: &'a mut Option<Tensor>, rbm: &Rbm, rows: usize, columns: usize) -> &'a mut Tensor {
-    if kept.as_ref().is_none_or(|tensor| tensor.rows() != rows || tensor.columns() != columns) {
-        *kept = Some(rbm.device().zeros(rows, columns));
-    }
-    kept.as_mut().expect("was just made")
+    kept::keep_or_make(kept, rbm.device(), rows, columns)
 }

@@ -165,7 +165,7 @@ impl<T: Elementwise> Units for T {
 }
 
 /// keep · old + scale · sum
-pub(super) fn accumulate(scale: f32, keep: f32) -> Expr<'static> {
+pub(crate) fn accumulate(scale: f32, keep: f32) -> Expr<'static> {
     if keep == 0.0 { ACC * scale } else { OLD * keep + ACC * scale }
 }
 

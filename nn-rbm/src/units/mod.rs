@@ -14,6 +14,7 @@ mod softmax;
 
 pub use bernoulli::Bernoulli;
 pub use elementwise::Elementwise;
+pub(crate) use elementwise::accumulate;
 pub use gaussian::{Gaussian, Variance};
 pub use joined::Joined;
 pub use rectified::Rectified;

@@ -65,7 +65,7 @@ impl Exact {
         Exact::from_parts(states.to_array().unwrap(), probabilities, device)
     }
 
-    fn from_parts(states: Array2<f32>, probabilities: Vec<f64>, device: &Device) -> Exact {
+    pub fn from_parts(states: Array2<f32>, probabilities: Vec<f64>, device: &Device) -> Exact {
         let mut index = vec![usize::MAX; 1 << states.ncols()];
         states.rows().into_iter().enumerate().for_each(|(k, row)| index[bits(row)] = k);
         Exact { states, probabilities, index, device: device.clone() }

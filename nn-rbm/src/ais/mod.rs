@@ -8,9 +8,12 @@
 //! Weights are accumulated in double precision on every backend; the inverse temperatures come from a table, never from
 //! repeated addition.
 
-use crate::{LogSumExp, Path, PathPoint, Rbm};
-use nn_core::{ACC, Error, Key, OLD, Over, Reduction, Sum, Tensor, x};
+mod walk;
+
+use crate::{EnergyModel, LogSumExp, Path};
+use nn_core::{Error, Key, Tensor};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use walk::Walk;
 
 /// Steps whose weights are summed on the device before they are read.
 const STEPS_PER_READ: usize = 64;
@@ -146,7 +149,7 @@ impl Ais<'_> {
     ///
     /// # Errors
     /// Without a chain, when interrupted, or if the device failed.
-    pub fn forward(&self, rbm: &Rbm, chains: usize, key: Key) -> Result<Estimate, Error> {
+    pub fn forward(&self, model: &dyn EnergyModel, chains: usize, key: Key) -> Result<Estimate, Error> {
         if chains == 0 {
             return Err(Error::setting(
                 "chains of annealed importance sampling",
@@ -154,54 +157,76 @@ impl Ais<'_> {
                 "at least one is needed",
             ));
         }
-        let (mut walk, base) = Walk::new(self, rbm, chains)?;
-        let no_hidden = rbm.device().zeros(chains, rbm.hidden.len());
-        self.path.go(&mut walk.from, rbm, 0.0);
-        walk.from.distribution(&rbm.weights).sample_visible(&no_hidden, key.fold_in(0), &mut walk.visible);
+        let (mut walk, base) = Walk::new(&self.path, model, chains)?;
+        self.path.go(&mut walk.from, model, 0.0);
+        walk.start(key.fold_in(0));
         let last = self.betas.count() - 1;
         for step in 1..=last {
-            self.path.go(&mut walk.to, rbm, self.betas.0[step]);
-            walk.weigh(rbm, 1.0);
+            self.path.go(&mut walk.to, model, self.betas.0[step]);
+            walk.weigh(1.0);
             std::mem::swap(&mut walk.from, &mut walk.to);
             if step < last {
-                walk.sweep(rbm, key.fold_in(step as u64));
+                walk.sweep(key.fold_in(step as u64));
             }
             self.after_step(&mut walk, step, last)?;
         }
         Ok(Estimate::new(walk.log_weights, base, false))
     }
 
-    /// Chains from these states of the model (cases × visible) to the base: a stochastic upper bound on log Z, if they
-    /// are fair samples of the model.
+    /// Chains from these visible states of the model (cases × visible) to the base: a stochastic upper bound on log Z, if
+    /// they are fair samples of the model. For models of two layers; see [`Ais::reverse_from`].
     ///
     /// # Errors
     /// Without a state, when interrupted, or if the device failed.
-    pub fn reverse(&self, rbm: &Rbm, states: &Tensor, key: Key) -> Result<Estimate, Error> {
-        if states.is_empty() {
+    ///
+    /// # Panics
+    /// For a model of more than two layers.
+    pub fn reverse(&self, model: &dyn EnergyModel, states: &Tensor, key: Key) -> Result<Estimate, Error> {
+        assert!(model.layered().layers.len() == 2, "a deep model needs states of all its layers");
+        self.reverse_walk(model, &[states], key)
+    }
+
+    /// As [`Ais::reverse`] of any model, from states of all its layers.
+    ///
+    /// # Errors
+    /// As [`Ais::reverse`].
+    pub fn reverse_from(
+        &self,
+        model: &dyn EnergyModel,
+        states: &[Tensor],
+        key: Key,
+    ) -> Result<Estimate, Error> {
+        self.reverse_walk(model, &states.iter().collect::<Vec<_>>(), key)
+    }
+
+    fn reverse_walk(&self, model: &dyn EnergyModel, states: &[&Tensor], key: Key) -> Result<Estimate, Error> {
+        if states[0].is_empty() {
             return Err(Error::setting(
                 "states of reverse annealed importance sampling",
                 0,
                 "at least one is needed",
             ));
         }
-        let (mut walk, base) = Walk::new(self, rbm, states.rows())?;
-        walk.visible.assign(states);
+        let (mut walk, base) = Walk::new(&self.path, model, states[0].rows())?;
+        for layer in walk.model.half(walk.kept) {
+            walk.states[layer].assign(states[layer]);
+        }
         let last = self.betas.count() - 1;
-        self.path.go(&mut walk.from, rbm, 1.0);
+        self.path.go(&mut walk.from, model, 1.0);
         for step in (1..=last).rev() {
-            self.path.go(&mut walk.to, rbm, self.betas.0[step - 1]);
+            self.path.go(&mut walk.to, model, self.betas.0[step - 1]);
             // log p*(upper) − log p*(lower): the sign of a forward step.
-            walk.weigh(rbm, -1.0);
+            walk.weigh(-1.0);
             std::mem::swap(&mut walk.from, &mut walk.to);
             if step > 1 {
-                walk.sweep(rbm, key.fold_in(step as u64));
+                walk.sweep(key.fold_in(step as u64));
             }
             self.after_step(&mut walk, last - step + 1, last)?;
         }
         Ok(Estimate::new(walk.log_weights, base, true))
     }
 
-    fn after_step(&self, walk: &mut Walk, step: usize, last: usize) -> Result<(), Error> {
+    fn after_step(&self, walk: &mut Walk<'_>, step: usize, last: usize) -> Result<(), Error> {
         if !step.is_multiple_of(STEPS_PER_READ) && step != last {
             return Ok(());
         }
@@ -213,82 +238,5 @@ impl Ais<'_> {
             Some(flag) if flag.load(Relaxed) => Err(Error::Interrupted { step: step as u64 }),
             _ => Ok(()),
         }
-    }
-}
-
-/// Chains on their way along a path.
-struct Walk {
-    from: PathPoint,
-    to: PathPoint,
-    visible: Tensor,
-    hidden: Tensor,
-    /// S(v)·W without biases: serves both weights and the next sweep.
-    activation: Tensor,
-    /// The same at `from`, where the statistic has parameters that may differ from point to point.
-    before: Option<Tensor>,
-    /// Weights of the steps since the last read.
-    partial: Tensor,
-    log_weights: Vec<f64>,
-}
-
-impl Walk {
-    fn new(ais: &Ais<'_>, rbm: &Rbm, chains: usize) -> Result<(Walk, f64), Error> {
-        let matrix = |columns| rbm.device().zeros(chains, columns);
-        let walk = Walk {
-            from: ais.path.start(),
-            to: ais.path.start(),
-            visible: matrix(rbm.visible.len()),
-            hidden: matrix(rbm.hidden.len()),
-            activation: matrix(rbm.hidden.len()),
-            before: (!rbm.visible.plain_statistic()).then(|| matrix(rbm.hidden.len())),
-            partial: matrix(1),
-            log_weights: vec![0.0; chains],
-        };
-        let base = walk.from.distribution(&rbm.weights).log_partition_without_weights()?;
-        Ok((walk, base))
-    }
-
-    /// partial += sign · (log p*_to(v) − log p*_from(v)), and leaves S(v)·W in `activation`.
-    fn weigh(&mut self, rbm: &Rbm, sign: f32) {
-        let (from, to) = (self.from.distribution(&rbm.weights), self.to.distribution(&rbm.weights));
-        for (at, out) in [(to, Some(&mut self.activation)), (from, self.before.as_mut())] {
-            let Some(out) = out else { continue };
-            let unscaled = crate::Boltzmann { scale: 1.0, ..at };
-            unscaled.with_hidden_input(self.visible.view(), |input| input.store(out.view_mut(), ACC));
-        }
-        let before = self.before.as_ref().unwrap_or(&self.activation);
-        let inputs = (x(&self.activation) * to.scale, x(before) * from.scale);
-        let grid = [self.activation.rows(), self.activation.columns()];
-        match (to.hidden.cumulant_formula(inputs.0), from.hidden.cumulant_formula(inputs.1)) {
-            (Some(of_to), Some(of_from)) => {
-                // The difference unit by unit, before anything large is summed.
-                let then = OLD + ACC * sign;
-                self.partial.reduce(grid, Over::Columns, Reduction::Sum, of_to - of_from, then);
-            }
-            _ => {
-                for (side, values, factor) in [(&to, &self.activation, sign), (&from, before, -sign)] {
-                    let input = Sum::Values(values.view(), side.scale);
-                    side.hidden.cumulant(&input, factor, 1.0, self.partial.view_mut());
-                }
-            }
-        }
-        to.visible.energy(self.visible.view(), -sign, 1.0, self.partial.view_mut());
-        from.visible.energy(self.visible.view(), sign, 1.0, self.partial.view_mut());
-    }
-
-    /// A Gibbs sweep that leaves the distribution at `from` as it is.
-    fn sweep(&mut self, rbm: &Rbm, key: Key) {
-        let at = self.from.distribution(&rbm.weights);
-        let input = Sum::Values(self.activation.view(), at.scale);
-        at.hidden.sample(&input, key.fold_in(0), self.hidden.view_mut());
-        at.sample_visible(&self.hidden, key.fold_in(1), &mut self.visible);
-    }
-
-    /// Moves the weights of the last steps from the device to double precision.
-    fn collect(&mut self) -> Result<(), Error> {
-        let partial = self.partial.to_array_f64()?;
-        self.log_weights.iter_mut().zip(&partial).for_each(|(sum, part)| *sum += part);
-        self.partial.assign(0.0);
-        Ok(())
     }
 }
