@@ -6,6 +6,7 @@ mod html;
 mod metrics_json;
 mod phases;
 mod report_error;
+mod scatter;
 mod short_number;
 
 use std::fmt::Display;
@@ -18,13 +19,14 @@ use crate::experiment::ProfileInfo;
 use crate::output_folder::OutputFolder;
 use crate::picture::Picture;
 use crate::run::RunIdentity;
-pub(crate) use bars::{Bars, Group};
+pub(crate) use bars::{Bar, Bars, Group, Measure};
 pub use chart::Axes;
 use chart::Chart;
 pub(crate) use html::STYLE;
 pub use phases::PhaseTimer;
 use phases::Phases;
 pub use report_error::ReportError;
+pub use scatter::Dot;
 pub use short_number::short_number;
 
 /// A figure from the literature and what this run makes of it.
@@ -181,6 +183,40 @@ impl Report {
         series: &[(&str, Vec<(f64, f64)>)],
     ) -> Result<(), ReportError> {
         self.charts.push(Chart::draw(axes, title, x_label, y_label, series).map_err(ReportError::Page)?);
+        Ok(())
+    }
+
+    /// Adds groups of bars that start at 0, one a series in each group.
+    ///
+    /// # Errors
+    ///
+    /// As [`curve`](Self::curve).
+    pub(crate) fn bars(
+        &mut self,
+        title: &str,
+        label: &str,
+        series: &[String],
+        groups: &[Group],
+    ) -> Result<(), ReportError> {
+        let Bars { title, svg, legend } =
+            Bars::draw(Measure::Amount, title, label, series, groups).map_err(ReportError::Page)?;
+        self.charts.push(Chart { title, svg, legend, left_out: 0 });
+        Ok(())
+    }
+
+    /// Adds points over common axes, each with its name.
+    ///
+    /// # Errors
+    ///
+    /// As [`curve`](Self::curve).
+    pub fn scatter(
+        &mut self,
+        title: &str,
+        x_label: &str,
+        y_label: &str,
+        dots: &[Dot],
+    ) -> Result<(), ReportError> {
+        self.charts.push(scatter::draw(title, (x_label, y_label), dots).map_err(ReportError::Page)?);
         Ok(())
     }
 

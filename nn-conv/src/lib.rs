@@ -2,6 +2,7 @@
 //!
 //! - [`Convolution`]; [`Local`], whose filters are not shared; [`Tiled`], in between; [`Groups`] of channels for each.
 //! - [`Pooling`]: maximum, average, rectified average, norms; [`StochasticPooling`].
+//! - [`Gain`]: a factor for each map.
 //! - [`ResponseNormalization`] across maps and within a map, [`ContrastNormalization`], [`LocalContrastNormalization`].
 //! - [`Committee`] of networks, [`Views`] of a case, and the [`average`] of what they say.
 //! - [`Ascent`], [`optimal_sinusoid`]: what a unit responds to most.
@@ -40,6 +41,7 @@ mod contrast_normalization;
 pub mod convnet;
 mod convolution;
 mod filters;
+mod gain;
 mod geometry;
 mod groups;
 #[cfg(test)]
@@ -59,6 +61,7 @@ pub use committee::{Committee, average};
 pub use contrast_normalization::ContrastNormalization;
 pub use convolution::Convolution;
 pub use filters::Filters;
+pub use gain::Gain;
 pub use groups::Groups;
 pub use local::Local;
 pub use local_contrast_normalization::{LocalContrastNormalization, SMALLEST_DEVIATION};

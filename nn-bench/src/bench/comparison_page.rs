@@ -5,7 +5,7 @@ use minijinja::{AutoEscape, Environment, context};
 use super::bench_error::BenchError;
 use super::comparison::{Cell, Comparison};
 use super::comparison_table::{heading, notes, rows};
-use crate::report::{Bars, Group, STYLE};
+use crate::report::{Bar, Bars, Group, Measure, STYLE};
 
 const TEMPLATE: &str = include_str!("devices.html");
 
@@ -70,10 +70,13 @@ fn chart(
         .iter()
         .map(|row| Group {
             name: row.workload.clone(),
-            values: columns.iter().map(|column| row.cells[*column].as_ref().and_then(value)).collect(),
+            values: columns
+                .iter()
+                .map(|column| row.cells[*column].as_ref().and_then(value).map(Bar::from))
+                .collect(),
         })
         .collect();
-    let bars = Bars::draw(title, label, &series, &groups).map_err(BenchError::Page)?;
+    let bars = Bars::draw(Measure::Ratio, title, label, &series, &groups).map_err(BenchError::Page)?;
     Ok(Some(bars).filter(|bars| !bars.svg.is_empty()))
 }
 

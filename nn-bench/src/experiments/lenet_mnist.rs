@@ -7,8 +7,8 @@ use nn_core::init::Initialization;
 use nn_core::layer::{Dense, Dropout};
 use nn_core::network::named;
 use nn_core::{
-    Activation, Dataset, Device, Key, Loss, Network, Parameters, Penalty, Schedule, Sgd, SupervisedLearner,
-    Window, checkpoint,
+    Activation, Dataset, Device, Key, Loss, Network, Penalty, Schedule, Sgd, SupervisedLearner, Window,
+    checkpoint,
 };
 use nn_data::Images;
 use nn_data::augment::RandomCrops;
@@ -18,6 +18,7 @@ use crate::digits::{CLASSES, DigitSet, Digits, SIDE, labelled};
 use crate::experiment::{Experiment, ProfileInfo};
 use crate::image_grid::{self, Scaling, TileAxis, TileLayout};
 use crate::mistakes;
+use crate::network_weights;
 use crate::report::Axes;
 use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
@@ -249,14 +250,7 @@ fn published(run: &mut Run, error: f64) -> Result<(), RunError> {
 }
 
 fn filters(run: &mut Run, network: &Network) -> Result<(), RunError> {
-    let mut weights = None;
-    network.visit(&mut |name, tensor| {
-        if name == "conv1.weights" {
-            weights = Some(tensor);
-        }
-    });
-    let Some(weights) = weights else { return Ok(()) };
-    let weights = weights.to_array().while_doing("drawing the filters")?;
+    let Some(weights) = network_weights::find(network, "conv1.weights")? else { return Ok(()) };
     let layout = TileLayout::new(KERNEL, KERNEL, 10).zoom(8);
     let picture = image_grid::filters(weights.view(), TileAxis::Columns, layout, Scaling::PerTile)?;
     run.report.picture(

@@ -7,10 +7,13 @@ mod depth_difficulty;
 mod dropout_mnist;
 mod lenet_mnist;
 mod mlp_backprop;
+mod multi_column;
 mod pretraining;
+mod random_filters;
 mod rbm_digits_classify;
 mod rbm_estimators;
 mod rbm_mnist;
+mod saxe_architectures;
 
 use crate::experiment::Experiment;
 
@@ -23,6 +26,9 @@ pub fn experiments() -> Vec<Box<dyn Experiment>> {
         Box::new(dbn_mnist::DbnMnist),
         Box::new(lenet_mnist::LenetMnist),
         Box::new(cifar10::Cifar10),
+        Box::new(random_filters::RandomFilters),
+        Box::new(saxe_architectures::SaxeArchitectures),
+        Box::new(multi_column::MultiColumn),
         Box::new(mlp_backprop::MlpBackprop),
         Box::new(depth_difficulty::DepthDifficulty),
         Box::new(pretraining::Pretraining),

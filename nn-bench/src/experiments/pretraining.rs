@@ -14,9 +14,10 @@ use nn_rbm::{Rbm, RbmLearner};
 
 use crate::digits::{self, CLASSES, DigitSet, Digits, SIDE};
 use crate::experiment::{Experiment, ProfileInfo};
-use crate::report::{Axes, short_number};
+use crate::report::Axes;
 use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
+use crate::seed_mean::SeedMean;
 use crate::training::Training;
 use crate::trial::Trial;
 
@@ -306,19 +307,6 @@ fn fine_tune(
     Ok(Outcome { train: error(train)?, test: error(test)? })
 }
 
-/// Mean over seeds, and its standard error.
-fn mean(values: &[f64]) -> (f64, f64) {
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
-    (mean, (variance / count).sqrt())
-}
-
-/// A point of a curve and, drawn by going up and down from it, its error bar.
-fn with_bar(x: f64, (mean, error): (f64, f64)) -> [(f64, f64); 4] {
-    [(x, mean), (x, mean + error), (x, mean - error), (x, mean)]
-}
-
 fn report(
     run: &mut Run,
     recipe: &Recipe,
@@ -331,18 +319,18 @@ fn report(
         let (mut error_row, mut gap_row) = (vec![start.name().to_string()], vec![start.name().to_string()]);
         for &labels in recipe.labelled {
             let outcomes = found.get(&(start, labels)).map(Vec::as_slice).unwrap_or_default();
-            let of = |value: &dyn Fn(&Outcome) -> f64| mean(&outcomes.iter().map(value).collect::<Vec<_>>());
+            let of = |value: &dyn Fn(&Outcome) -> f64| {
+                SeedMean::of(&outcomes.iter().map(value).collect::<Vec<_>>())
+            };
             let (test, gap) = (of(&|found| found.test), of(&|found| found.test - found.train));
             let name = format!("{}_{labels}", start.metric());
-            run.report.metric(format!("{name}_test_error_percent"), test.0)?;
-            run.report.metric(format!("{name}_test_error_percent_standard_error"), test.1)?;
-            run.report.metric(format!("{name}_gap_percent"), gap.0)?;
-            error_curve.extend(with_bar(labels as f64, test));
-            gap_curve.extend(with_bar(labels as f64, gap));
-            let cell =
-                |(mean, error): (f64, f64)| format!("{} ± {}", short_number(mean), short_number(error));
-            error_row.push(cell(test));
-            gap_row.push(cell(gap));
+            run.report.metric(format!("{name}_test_error_percent"), test.mean)?;
+            run.report.metric(format!("{name}_test_error_percent_standard_error"), test.standard_error)?;
+            run.report.metric(format!("{name}_gap_percent"), gap.mean)?;
+            error_curve.extend(test.with_bar(labels as f64));
+            gap_curve.extend(gap.with_bar(labels as f64));
+            error_row.push(test.to_string());
+            gap_row.push(gap.to_string());
         }
         errors.push((start.name(), error_curve));
         gaps.push((start.name(), gap_curve));
@@ -369,7 +357,7 @@ fn report(
     let all = recipe.labelled.last().copied().unwrap_or_default();
     let ours = |start: Start| {
         let outcomes = found.get(&(start, all)).filter(|_| recipe.digits == DigitSet::Full)?;
-        Some(mean(&outcomes.iter().map(|found| found.test).collect::<Vec<_>>()).0)
+        Some(SeedMean::of(&outcomes.iter().map(|found| found.test).collect::<Vec<_>>()).mean)
     };
     for (what, value, source, start) in [
         (
@@ -414,16 +402,5 @@ fn describe(run: &mut Run, recipe: &Recipe) {
         ("seeds", recipe.seeds.to_string()),
     ] {
         report.setting(name, value);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn means_and_standard_errors_by_hand() {
-        assert_eq!(mean(&[1.0, 3.0]), (2.0, 1.0));
-        assert_eq!(mean(&[2.0]), (2.0, 0.0));
     }
 }

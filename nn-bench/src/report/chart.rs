@@ -3,12 +3,12 @@
 use std::fmt::Display;
 use std::ops::Range;
 
-use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
+use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
 
 use super::short_number;
 
-const SIZE: (u32, u32) = (860, 440);
+pub(super) const SIZE: (u32, u32) = (860, 440);
 
 /// Colours that the colour-blind tell apart, on white and on black (Okabe and Ito).
 const PALETTE: [RGBColor; 7] = [
@@ -89,7 +89,7 @@ impl Chart {
     }
 }
 
-fn extent(values: impl Iterator<Item = f64>) -> Option<Range<f64>> {
+pub(super) fn extent(values: impl Iterator<Item = f64>) -> Option<Range<f64>> {
     values.fold(None, |extent, value| {
         let extent = extent.unwrap_or(value..value);
         Some(extent.start.min(value)..extent.end.max(value))
@@ -97,7 +97,7 @@ fn extent(values: impl Iterator<Item = f64>) -> Option<Range<f64>> {
 }
 
 /// The range with a margin of a part of its length, and never empty.
-fn widened(range: Range<f64>, part: f64) -> Range<f64> {
+pub(super) fn widened(range: Range<f64>, part: f64) -> Range<f64> {
     let length = range.end - range.start;
     let margin = if length > 0.0 { length * part } else { (range.start.abs() * 0.1).max(0.5) };
     range.start - margin..range.end + margin
@@ -106,6 +106,31 @@ fn widened(range: Range<f64>, part: f64) -> Range<f64> {
 /// An error as text: the library's own error types carry a lifetime of the drawing.
 pub(super) fn text(error: impl Display) -> String {
     error.to_string()
+}
+
+/// Axes with their names, and a grid.
+pub(super) fn axes<X, Y>(
+    chart: &mut ChartContext<'_, SVGBackend<'_>, Cartesian2d<X, Y>>,
+    (x_label, y_label): (&str, &str),
+) -> Result<(), String>
+where
+    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
+    chart
+        .configure_mesh()
+        .x_labels(8)
+        .y_labels(7)
+        .x_desc(x_label)
+        .y_desc(y_label)
+        .x_label_formatter(&|x| short_number(*x))
+        .y_label_formatter(&|y| short_number(*y))
+        .label_style(("sans-serif", 15))
+        .axis_desc_style(("sans-serif", 16))
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(BLACK.mix(0.12))
+        .draw()
+        .map_err(text)
 }
 
 fn paint<X>(
@@ -127,20 +152,7 @@ where
         .y_label_area_size(72)
         .build_cartesian_2d(x, y)
         .map_err(text)?;
-    chart
-        .configure_mesh()
-        .x_labels(8)
-        .y_labels(7)
-        .x_desc(x_label)
-        .y_desc(y_label)
-        .x_label_formatter(&|x| short_number(*x))
-        .y_label_formatter(&|y| short_number(*y))
-        .label_style(("sans-serif", 15))
-        .axis_desc_style(("sans-serif", 16))
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(BLACK.mix(0.12))
-        .draw()
-        .map_err(text)?;
+    axes(&mut chart, (x_label, y_label))?;
     for (index, (_, points)) in series.iter().enumerate() {
         let colour = colour(index);
         let line = LineSeries::new(points.iter().copied(), colour.stroke_width(2));

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2, Axis};
 use nn_core::{Dataset, Device, Key};
 use nn_data::augment::RandomCrops;
-use nn_data::cifar::{Cifar, Form};
 use nn_data::{DataError, Images};
 
 use super::recipe::Recipe;
 use super::{CHANNELS, CLASSES, SIDE};
 use crate::augmentation::{centred, cropped};
-use crate::convnet::batches::OF_IMAGE_FILES;
+use crate::cifar_files;
 use crate::digits::{DigitSet, Digits};
 use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
@@ -25,20 +24,7 @@ impl Recipe {
             let train = coloured(&digits.train, train, key.fold_in(0)).while_doing(doing)?;
             return Ok((train, coloured(&digits.test, test, key.fold_in(1)).while_doing(doing)?));
         }
-        let files = Cifar::Ten.find(run.data_folder()?).while_doing(doing)?;
-        if files.form == Form::ImageTree {
-            run.report.note(OF_IMAGE_FILES);
-        }
-        let mut read = files.train.clone();
-        read.push(files.test.clone());
-        read.dedup();
-        for file in read.iter().filter(|file| file.is_file()) {
-            run.report.data_file(file)?;
-        }
-        let timer = run.phase("reading the images");
-        let images = files.load().while_doing(doing)?;
-        drop(timer);
-        Ok(images)
+        cifar_files::load(run)
     }
 
     /// What the network sees of these images, pixels less the mean.

@@ -1,13 +1,14 @@
 //! What the report of a run says.
 
-use nn_core::{Network, Parameters};
+use nn_core::Network;
 
 use super::recipe::{Kind, Recipe, Rectified, Weights};
 use super::{BATCH, BIAS_RATE, KERNEL, MOMENTUM, WEIGHT_RATE};
 use crate::image_grid::{self, TileAxis, TileLayout};
+use crate::network_weights;
 use crate::report::Axes;
 use crate::run::Run;
-use crate::run_error::{RunError, WhileDoing};
+use crate::run_error::RunError;
 use crate::training::Figures;
 
 /// What is repeated, how it differs, and all settings.
@@ -144,14 +145,7 @@ pub(super) fn published(run: &mut Run, recipe: &Recipe, errors: &Errors) -> Resu
 
 /// A picture of the filters of the first convolution.
 pub(super) fn filters(run: &mut Run, network: &Network) -> Result<(), RunError> {
-    let mut weights = None;
-    network.visit(&mut |name, tensor| {
-        if name == "conv1.weights" {
-            weights = Some(tensor);
-        }
-    });
-    let Some(weights) = weights else { return Ok(()) };
-    let weights = weights.to_array().while_doing("drawing the filters")?;
+    let Some(weights) = network_weights::find(network, "conv1.weights")? else { return Ok(()) };
     let layout = TileLayout::new(KERNEL, KERNEL, 16).zoom(8);
     let picture = image_grid::colour_filters(weights.view(), TileAxis::Columns, layout)?;
     run.report.picture("filters", "Filters of the first convolution: edges and colours.", &picture)?;
