@@ -118,7 +118,7 @@ fn checkpoints_that_do_not_fit() {
     fs::write(&path, b"these are not tensors").unwrap();
     assert!(resume().contains("corrupt"));
 
-    let rbm = Rbm::bernoulli(&Device::cpu(), 784, 100, Key::new(1)).unwrap();
+    let rbm = Rbm::bernoulli(&Device::cpu(), 784, 16, Key::new(1)).unwrap();
     checkpoint::save(&path, &checkpoint::Header::new("another experiment", 5, Key::new(1)), &rbm).unwrap();
     assert!(resume().contains("belongs to `another experiment`"));
 
