@@ -68,17 +68,17 @@ impl Experiment for Cifar10 {
             ProfileInfo {
                 name: "default",
                 what: "the same as 26pct",
-                duration: "about 15 minutes on 2 cores",
+                duration: "about 4 minutes on 2 cores",
             },
             ProfileInfo {
                 name: "26pct",
                 what: "layers-80sec: 32, 32 and 64 maps and 64 hidden units, 10 epochs of CIFAR-10",
-                duration: "about 15 minutes on 2 cores",
+                duration: "about 4 minutes on 2 cores",
             },
             ProfileInfo {
                 name: "18pct",
                 what: "layers-18pct: 32, 32 and 64 maps with response normalisation, 140 epochs of CIFAR-10",
-                duration: "about 4 hours on 2 cores",
+                duration: "about 1 hour on 2 cores",
             },
             ProfileInfo {
                 name: "13pct",
