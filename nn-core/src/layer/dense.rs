@@ -109,6 +109,13 @@ impl Layer for Dense {
         a.product(inputs.dot(&self.weights), ACC + &self.biases);
         outputs.assign(self.activation.apply(x(&*a)));
     }
+    /// f(c·(x·W) + b)
+    fn forward_scaled(&self, inputs: View<'_>, factor: f32, outputs: &mut Tensor) -> bool {
+        outputs
+            .view_mut()
+            .product(inputs.dot(&self.weights), self.activation.apply(ACC * factor + &self.biases));
+        true
+    }
     fn slope<'a>(&self, gradient: Expr<'a>, outputs: &'a Tensor, saved: &'a [Tensor]) -> Expr<'a> {
         self.activation.slope(gradient, outputs, saved.get(1))
     }

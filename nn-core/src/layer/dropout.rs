@@ -61,6 +61,9 @@ impl Layer for Dropout {
         }
         outputs.assign(x(inputs) * &saved[0]);
     }
+    fn factor(&self) -> Option<f32> {
+        Some(1.0 - self.probability)
+    }
     fn backward(
         &self,
         _: View<'_>,

@@ -111,6 +111,18 @@ pub trait Layer: Parameters + std::fmt::Debug + Send {
     /// y = f(a(x))
     fn forward(&self, inputs: View<'_>, outputs: &mut Tensor, saved: &mut [Tensor], pass: Pass);
 
+    /// c, if all that the layer does in testing is y = c·x, so that the layer after it may see to that.
+    fn factor(&self) -> Option<f32> {
+        None
+    }
+
+    /// y = f(a(c·x)) in testing, with nothing saved. `false` says that nothing was done, as a layer has no better way than
+    /// to be given c·x.
+    fn forward_scaled(&self, inputs: View<'_>, factor: f32, outputs: &mut Tensor) -> bool {
+        let _ = (inputs, factor, outputs);
+        false
+    }
+
     /// δ from ∂L/∂y, as a formula of the outputs: for the logistic function, `gradient · y · (1 − y)`.
     fn slope<'a>(&self, gradient: Expr<'a>, outputs: &'a Tensor, saved: &'a [Tensor]) -> Expr<'a> {
         let _ = (outputs, saved);

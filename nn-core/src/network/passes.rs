@@ -1,7 +1,7 @@
 //! The passes through a network, forward and back.
 
 use super::{Network, Workspace};
-use crate::{ACC, Expr, Parameters, Pass, Sum, Tensor, View, ViewMut, parameters::count};
+use crate::{ACC, Expr, Parameters, Pass, Sum, Tensor, View, ViewMut, layer::room, parameters::count};
 
 impl Network {
     /// The pass forward: afterwards the workspace holds the outputs of every layer.
@@ -10,22 +10,17 @@ impl Network {
     /// If the inputs do not fit the network.
     #[track_caller]
     pub fn forward(&self, inputs: View<'_>, workspace: &mut Workspace, pass: Pass) {
-        self.forward_to(self.layers.len(), inputs, workspace, pass);
-    }
-
-    /// The pass forward through the first `depth` layers.
-    #[track_caller]
-    pub(super) fn forward_to(&self, depth: usize, inputs: View<'_>, workspace: &mut Workspace, pass: Pass) {
         assert!(inputs.columns() == self.inputs(), "{inputs:?} into a network of {} inputs", self.inputs());
         workspace.fit(self, inputs.source().device(), inputs.rows());
-        for (index, (_, layer)) in self.layers[..depth].iter().enumerate() {
+        for (index, (_, layer)) in self.layers.iter().enumerate() {
             let (below, here) = workspace.outputs.split_at_mut(index);
             let fed = below.last().map_or(inputs, Tensor::view);
             let pass = match pass {
                 Pass::Training(key) => Pass::Training(key.fold_in(index as u64)),
                 Pass::Testing => Pass::Testing,
             };
-            layer.forward(fed, &mut here[0], &mut workspace.saved[index], pass);
+            let outputs = room(&mut here[0], inputs.rows(), layer.outputs());
+            layer.forward(fed, outputs, &mut workspace.saved[index], pass);
         }
     }
 

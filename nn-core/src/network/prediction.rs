@@ -1,7 +1,7 @@
 //! Using a network: activities, predictions, how well it does.
 
 use super::{Network, Workspace};
-use crate::{Error, Pass, Tensor, View, loss::error_rate};
+use crate::{Error, Pass, Tensor, View, layer::room, loss::error_rate};
 
 /// Cases that go through a network together when it is only used, at most.
 pub(super) const CHUNK: usize = 2000;
@@ -34,11 +34,35 @@ impl Network {
         for start in (0..inputs.rows()).step_by(chunk) {
             let rows = start..inputs.rows().min(start + chunk);
             let chunk = inputs.row_range(rows.clone());
-            self.forward_to(depth, chunk, &mut workspace, Pass::Testing);
+            self.forward_only(depth, chunk, &mut workspace);
             let values = depth.checked_sub(1).map_or(chunk, |last| workspace.outputs[last].view());
             all.row_range_mut(rows).assign(values);
         }
         all
+    }
+
+    /// The pass forward through the first `depth` layers when none goes back: the factors of dropout are left to the layers
+    /// after it.
+    fn forward_only(&self, depth: usize, inputs: View<'_>, workspace: &mut Workspace) {
+        workspace.fit(self, inputs.source().device(), inputs.rows());
+        let Workspace { outputs, saved, .. } = workspace;
+        let mut index = 0;
+        while index < depth {
+            let (below, rest) = outputs.split_at_mut(index);
+            let fed = below.last().map_or(inputs, Tensor::view);
+            let layer = &self.layers[index].1;
+            if index + 1 < depth
+                && let Some(factor) = layer.factor()
+                && let (_, next) = &self.layers[index + 1]
+                && next.forward_scaled(fed, factor, room(&mut rest[1], fed.rows(), next.outputs()))
+            {
+                index += 2;
+                continue;
+            }
+            let outputs = room(&mut rest[0], fed.rows(), layer.outputs());
+            layer.forward(fed, outputs, &mut saved[index], Pass::Testing);
+            index += 1;
+        }
     }
 
     /// Cases of a part of so many; parts are nearly equal.

@@ -122,6 +122,22 @@ fn the_processor_agrees_with_the_oracle() {
     }
 }
 
+/// A network that is only used leaves factors to the layers after dropout, and the activities of every layer as they are.
+#[test]
+fn activities_are_those_of_the_pass_forward() {
+    let device = Device::reference();
+    let inputs = noise(&device, 7, 5, 1);
+    for activation in EVERY {
+        let (network, mut workspace) = (network(&device, activation, Loss::SquaredError), Workspace::new());
+        network.forward(inputs.view(), &mut workspace, Pass::Testing);
+        for (depth, outputs) in (1..).zip(workspace.outputs()) {
+            let difference = network.activity(inputs.view(), depth).to_array_f64().unwrap()
+                - outputs.to_array_f64().unwrap();
+            assert!(difference.iter().all(|d| d.abs() < 1e-6), "{activation:?} {depth}: {difference}");
+        }
+    }
+}
+
 /// A workspace that served another number of cases leaves nothing behind, and predictions do not depend on the chunks.
 #[test]
 fn the_number_of_cases_may_change() {

@@ -7,7 +7,7 @@ use crate::{Device, Tensor};
 #[derive(Debug, Default)]
 pub struct Workspace {
     cases: usize,
-    /// Of each layer, cases × its outputs.
+    /// Of each layer, cases × its outputs once it was run.
     pub(super) outputs: Vec<Tensor>,
     /// Of each layer.
     pub(super) saved: Vec<Vec<Tensor>>,
@@ -35,7 +35,7 @@ impl Workspace {
         }
         let layers = || network.layers().iter().map(|(_, layer)| layer);
         self.cases = cases;
-        self.outputs = layers().map(|layer| device.zeros(cases, layer.outputs())).collect();
+        self.outputs = layers().map(|_| device.zeros(0, 0)).collect();
         self.saved = layers().map(|layer| layer.saved(device, cases)).collect();
         self.deltas = Vec::new();
         self.scratch = network.loss.scratch(device, cases);
