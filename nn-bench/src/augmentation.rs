@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use ndarray::ArrayViewMut2;
-use nn_core::{Augmentation, Dataset, Device, Key};
-use nn_data::augment::RandomCrops;
+use nn_conv::average;
+use nn_core::{Augmentation, Dataset, Device, Key, Network, Tensor};
+use nn_data::augment::{RandomCrops, ten_views};
 
 use crate::digits::classes_of;
 use crate::run_error::{RunError, WhileDoing};
@@ -42,7 +43,25 @@ pub fn centred(device: &Device, crops: &RandomCrops) -> Result<Dataset, RunError
 /// # Errors
 /// As [`centred`].
 pub fn cropped(device: &Device, crops: &Arc<RandomCrops>) -> Result<Dataset, RunError> {
-    centred(device, crops)?.augmented(Box::new(Crops(Arc::clone(crops)))).while_doing("uploading images")
+    at_random_places(centred(device, crops)?, crops)
+}
+
+/// Centres of images, of which minibatches hold parts at random places instead.
+///
+/// # Errors
+/// If there are not as many of both.
+pub fn at_random_places(centres: Dataset, crops: &Arc<RandomCrops>) -> Result<Dataset, RunError> {
+    centres.augmented(Box::new(Crops(Arc::clone(crops)))).while_doing("uploading images")
+}
+
+/// The mean over ten views of each image, the corners and the centre and these mirrored, of what the network predicts.
+pub fn on_ten_views(network: &Network, device: &Device, parts: &RandomCrops) -> Tensor {
+    let (centre, images) = (parts.centre(), parts.images());
+    let views = ten_views([images.height(), images.width()], [centre.height, centre.width]);
+    let predictions = views.map(|view| network.predict(device.tensor(&parts.view(view)).view()));
+    let mut mean = device.zeros(images.len(), network.outputs());
+    average(&mut mean, &predictions.each_ref().map(Tensor::view));
+    mean
 }
 
 #[cfg(test)]

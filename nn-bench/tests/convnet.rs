@@ -227,6 +227,31 @@ fn ctrl_c_saves_in_the_middle_of_a_batch_and_says_how_to_go_on() {
     assert_eq!(model(at, "stopped"), model(at, "whole"));
 }
 
+/// Parts of 6×6 pixels, tested on one or ten of them.
+#[test]
+fn parts_of_images_are_seen_and_ten_of_them_tested() {
+    let folder = folder();
+    let at = folder.path();
+    let options = "--crop-border 1 --multiview-test";
+    let (said, _) = finished(at, &format!("{options} --epochs 3 --out whole"));
+    let figure = |said: &str, name: &str| -> f64 {
+        let line = said.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim_start_matches(" = ").parse().unwrap()
+    };
+    assert!(figure(&said, "test_error_percent") < 20.0, "{said}");
+    // The first layer sees a smaller image, so that a model of whole images does not fit.
+    let refused = refusal(at, "--test-only --out whole");
+    assert!(refused.contains("fc8.weights"), "{refused}");
+    let [one, ten] = ["--crop-border 1", options]
+        .map(|options| figure(&finished(at, &format!("{options} --test-only --out whole")).0, "test_cost"));
+    assert!(one != ten && (one - ten).abs() < 0.2, "{one} {ten}");
+    let page = fs::read_to_string(at.join("whole/report.html")).unwrap();
+    assert!(
+        page.contains("--crop-border 1 --multiview-test --backend cpu"),
+        "the command is not in the report"
+    );
+}
+
 /// As its users did by hand: train, lower the rates in the file, fold in another batch, go on.
 #[test]
 fn rates_and_batches_can_be_changed_on_the_way() {
@@ -294,6 +319,8 @@ fn what_a_user_can_get_wrong_is_said_in_a_line() {
         "--epochs 1 --train-range 4-1 --out refused",
         &["'4-1'", "--train-range", "the smaller one first"],
     );
+    refused("--epochs 1 --crop-border 4 --out refused", &["--crop-border is 4", "images of 8×8"]);
+    refused("--epochs 1 --multiview-test --out refused", &["--crop-border"]);
     refused("--out refused", &["--epochs <N>", "nn-bench convnet --help"]);
     refused("--test-only --out nothing", &["nothing to resume in nothing"]);
     refused("--epochs 1 --resume --out nothing", &["nothing to resume in nothing"]);

@@ -1,15 +1,17 @@
 //! The batches of a data folder: numbered files of images with labels, and the mean image that is subtracted.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ndarray::{Array1, Array2, Axis};
 use nn_core::{Binarize, Dataset, Device, Error, Loss};
-use nn_data::augment::mean_image;
+use nn_data::augment::{RandomCrops, mean_image};
 use nn_data::cifar::{Cifar, Form};
 use nn_data::convnet_batches::ConvnetBatches;
 use nn_data::{DataError, Images};
 
 use super::options::{BatchRange, ConvnetOptions};
+use crate::augmentation::at_random_places;
 use crate::digits::classes_of;
 use crate::run_error::{RunError, WhileDoing};
 
@@ -30,6 +32,8 @@ pub struct Batches {
     pub of_image_files: bool,
     image: [usize; 3],
     mean: Option<Array1<f32>>,
+    /// Pixels on each side of an image that its parts lack, if parts are seen.
+    border: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -53,8 +57,11 @@ pub struct Ranges {
 pub struct Batch {
     /// Its number.
     pub number: u32,
-    /// Images less the mean image, and one-hot labels where the loss is about these.
+    /// Images or their centres less the mean image, and one-hot labels where the loss is about these; minibatches hold parts
+    /// at random places, if parts are seen.
     pub data: Dataset,
+    /// The images whose parts are seen.
+    pub parts: Option<Arc<RandomCrops>>,
 }
 
 impl Batches {
@@ -74,7 +81,7 @@ impl Batches {
             paths.push(files.test);
             paths.dedup();
             let source = Source::Cifar(Box::new([train, test]), paths);
-            return Ok(Batches { source, of_image_files, image, mean });
+            return Ok(Batches { source, of_image_files, image, mean, border: None });
         }
         let open = |channels: usize| ConvnetBatches::open(folder, channels);
         let source = match channels {
@@ -82,12 +89,28 @@ impl Batches {
             None => open(USUAL_CHANNELS[0]).or_else(|_| open(USUAL_CHANNELS[1]))?,
         };
         let (image, mean) = ([source.side(), source.side(), source.channels()], source.mean().cloned());
-        Ok(Batches { source: Source::Convnet(source), of_image_files: false, image, mean })
+        Ok(Batches { source: Source::Convnet(source), of_image_files: false, image, mean, border: None })
     }
 
-    /// Height, width and channels of the images.
+    /// The same folder, of whose images a network sees parts that are so many pixels smaller on each side.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if nothing would be left.
+    pub fn in_parts(mut self, border: usize) -> Result<Batches, Error> {
+        let [height, width, _] = self.image;
+        if height.min(width) <= 2 * border {
+            let allowed = format!("nothing would be left of images of {height}×{width}");
+            return Err(Error::setting("--crop-border", border, &allowed));
+        }
+        self.border = Some(border);
+        Ok(self)
+    }
+
+    /// Height, width and channels of what a network sees.
     pub fn image(&self) -> [usize; 3] {
-        self.image
+        let [height, width, channels] = self.image;
+        let less = 2 * self.border.unwrap_or(0);
+        [height - less, width - less, channels]
     }
 
     /// The numbers of the batches, ascending.
@@ -138,23 +161,41 @@ impl Batches {
 
     /// Images as they stand in the file, and classes.
     fn read(&self, number: u32) -> Result<(Array2<f32>, Vec<usize>), DataError> {
-        match &self.source {
-            Source::Convnet(source) => {
-                let batch = source.read(number)?;
-                Ok((batch.values, batch.labels.into_iter().map(|label| label as usize).collect()))
-            }
-            Source::Cifar(images, _) => {
-                let first = (number as usize - 1) * CIFAR_BATCH;
-                let [train, test] = &**images;
-                let images = if first < train.len() {
-                    let rows: Vec<usize> = (first..train.len().min(first + CIFAR_BATCH)).collect();
-                    &train.rows(&rows)?
-                } else {
-                    test
-                };
-                Ok((images.pixels().mapv(f32::from), classes_of(images)))
-            }
+        if let Source::Convnet(source) = &self.source {
+            let batch = source.read(number)?;
+            return Ok((batch.values, batch.labels.into_iter().map(|label| label as usize).collect()));
         }
+        let images = self.images(number)?;
+        Ok((images.pixels().mapv(f32::from), classes_of(&images)))
+    }
+
+    /// The same as images, if pixels are bytes.
+    fn images(&self, number: u32) -> Result<Images, DataError> {
+        let images = match &self.source {
+            Source::Convnet(source) => return source.images(&[number]),
+            Source::Cifar(images, _) => images,
+        };
+        let first = (number as usize - 1) * CIFAR_BATCH;
+        let [train, test] = &**images;
+        if first >= train.len() {
+            return Ok(test.clone());
+        }
+        let rows: Vec<usize> = (first..train.len().min(first + CIFAR_BATCH)).collect();
+        train.rows(&rows)
+    }
+
+    /// The images of a batch whose parts are seen, and the classes.
+    fn parts(&self, number: u32, size: [usize; 2]) -> Result<(RandomCrops, Vec<usize>), DataError> {
+        let images = self.images(number)?;
+        let labels = classes_of(&images);
+        let parts = RandomCrops::new(images, size, true)?;
+        Ok((
+            match &self.mean {
+                Some(mean) => parts.less(mean.view()),
+                None => parts,
+            },
+            labels,
+        ))
     }
 
     /// Takes the mean of these batches as the mean image, unless the folder has one.
@@ -187,7 +228,8 @@ impl Batches {
     /// Reads batches and copies them to a device: for a loss about classes, with labels of as many as there are outputs.
     ///
     /// # Errors
-    /// If a batch cannot be read, is empty, or has a label that is no output.
+    /// If a batch cannot be read, is empty, or has a label that is no output; if parts are seen, also for pixels that are no
+    /// bytes and a loss that is not about classes.
     pub fn load(
         &self,
         device: &Device,
@@ -197,17 +239,34 @@ impl Batches {
     ) -> Result<Vec<Batch>, RunError> {
         let load = |number: &u32| {
             let doing = || format!("reading batch {number}");
+            let network = format!("{}, for a network of {outputs} outputs", doing());
+            let labelled = |inputs: Array2<f32>, labels: &[usize]| {
+                Dataset::labelled(device, inputs.view(), labels, outputs).while_doing(&network)
+            };
+            if self.border.is_some() {
+                let [height, width, _] = self.image();
+                let (parts, labels) = self.parts(*number, [height, width]).while_doing(doing())?;
+                let parts = Arc::new(parts);
+                let data = at_random_places(labelled(parts.view(parts.centre()), &labels)?, &parts)?;
+                return Ok(Batch { number: *number, data, parts: Some(parts) });
+            }
             let (mut inputs, labels) = self.read(*number).while_doing(doing())?;
             if let Some(mean) = &self.mean {
                 inputs -= mean;
             }
             let data = match loss {
-                Loss::CrossEntropy => Dataset::labelled(device, inputs.view(), &labels, outputs),
-                _ => Dataset::new(device, inputs.view(), Binarize::Never),
+                Loss::CrossEntropy => labelled(inputs, &labels)?,
+                _ => Dataset::new(device, inputs.view(), Binarize::Never).while_doing(&network)?,
             };
-            let network = format!("{}, for a network of {outputs} outputs", doing());
-            Ok(Batch { number: *number, data: data.while_doing(network)? })
+            Ok(Batch { number: *number, data, parts: None })
         };
+        if let Some(border) = self.border
+            && loss != Loss::CrossEntropy
+        {
+            let refused =
+                Error::setting("--crop-border", border, "it is for networks that tell classes apart");
+            return Err(refused).while_doing("reading the batches");
+        }
         numbers.iter().map(load).collect()
     }
 }

@@ -86,7 +86,7 @@ pub fn test(
     let saved = Checkpoint::open(&path, &kind).while_doing("testing")?;
     saved.load_into(&mut network).while_doing("testing")?;
     let batches = setup.batches(&device, &setup.ranges.test, &network)?;
-    Ok(figures(network.loss, evaluate(&network, &batches).while_doing("testing")?))
+    Ok(figures(network.loss, evaluate(&network, &batches, options.multiview_test).while_doing("testing")?))
 }
 
 /// The experiment that files and options describe.
@@ -110,6 +110,9 @@ impl Setup {
         let mut data = Batches::open(folder, convnet.channels()).while_doing(doing)?;
         let ranges = data.ranges(options).while_doing("choosing batches")?;
         data.find_mean(&ranges.train).while_doing("averaging the images")?;
+        if let Some(border) = options.crop_border {
+            data = data.in_parts(border.into()).while_doing("choosing parts of images")?;
+        }
         Ok(Setup { convnet, data, ranges })
     }
 
@@ -187,13 +190,14 @@ impl Experiment for FromFiles {
             course: &course,
             train: &train,
             test: &test,
+            ten_views: options.multiview_test,
             test_every: options.test_freq.unwrap_or(train.len() as u64),
             key: key.fold_in(TRAINING),
         };
         let timer = run.phase("training");
         training.run(&mut learner, place)?;
         drop(timer);
-        let tested = evaluate(&learner.network, &test).while_doing("testing")?;
+        let tested = evaluate(&learner.network, &test, options.multiview_test).while_doing("testing")?;
         report::found(run, &learner, tested)?;
         let header = Header::new(MODEL_KIND, 0, key);
         checkpoint::save(&run.out().file(MODEL), &header, &learner.network).while_doing("saving the model")

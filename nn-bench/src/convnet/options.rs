@@ -58,6 +58,15 @@ pub struct ConvnetOptions {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub test_freq: Option<u64>,
 
+    /// Learn from parts of images that are this many pixels smaller on each side, at random places, half of them mirrored,
+    /// and test on the centre
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(1..))]
+    pub crop_border: Option<u16>,
+
+    /// Test on ten parts of each image, the corners and the centre and these mirrored, and average what the network says
+    #[arg(long, requires = "crop_border")]
+    pub multiview_test: bool,
+
     /// Where to write [default: runs/convnet-LAYERS-BACKEND, LAYERS being the name of the layer file]
     #[arg(long, visible_alias = "save-path", value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -106,7 +115,10 @@ impl ConvnetOptions {
     pub fn command(&self) -> String {
         let mut words = vec!["cargo xtask convnet".to_string()];
         let mut option = |name: &str, value: Option<String>| {
-            words.extend(value.map(|value| format!("--{name} {}", quoted(&value))));
+            words.extend(value.map(|value| match value.is_empty() {
+                true => format!("--{name}"),
+                false => format!("--{name} {}", quoted(&value)),
+            }));
         };
         let path = |path: &Path| Some(path.to_string_lossy().into_owned());
         option("layers", path(&self.layers));
@@ -116,6 +128,8 @@ impl ConvnetOptions {
         option("test-range", self.test_range.map(|range| range.to_string()));
         option("epochs", self.epochs.map(|epochs| epochs.to_string()));
         option("test-freq", self.test_freq.map(|every| every.to_string()));
+        option("crop-border", self.crop_border.map(|border| border.to_string()));
+        option("multiview-test", self.multiview_test.then(String::new));
         option("backend", Some(self.backend.name().to_string()));
         option("seed", Some(self.seed.to_string()));
         option("out", self.out.as_deref().and_then(path));

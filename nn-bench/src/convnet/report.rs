@@ -47,7 +47,11 @@ pub(super) fn describe(
     for (name, value) in [
         ("layer file", options.layers.display().to_string()),
         ("parameter file", options.params.display().to_string()),
-        ("images", format!("{height} × {width} × {channels}")),
+        (
+            if options.crop_border.is_some() { "parts of images" } else { "images" },
+            format!("{height} × {width} × {channels}"),
+        ),
+        ("tested on", if options.multiview_test { "ten views" } else { "one view" }.to_string()),
         ("training batches", numbers(&setup.ranges.train)),
         ("test batches", numbers(&setup.ranges.test)),
         ("minibatch", MINIBATCH.to_string()),

@@ -9,11 +9,12 @@ use nn_core::loss::error_rate;
 use nn_core::network::Evaluation;
 use nn_core::observer::CsvFile;
 use nn_core::parameters::check_finite;
-use nn_core::{Cases, Error, Key, Learner, Loss, Network, Sgd, SupervisedLearner};
+use nn_core::{Cases, Error, Key, Learner, Loss, Network, OLD, Sgd, SupervisedLearner};
 
 use super::batches::Batch;
 use super::course::{Course, MINIBATCH, Place};
 use super::magnitudes::magnitudes;
+use crate::augmentation::on_ten_views;
 use crate::progress::{Progress, say};
 use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
@@ -43,15 +44,26 @@ pub fn checkpoint(run: &Run) -> Result<Option<Checkpoint>, RunError> {
     Checkpoint::open(&path, &kind).while_doing("resuming").map(Some)
 }
 
-/// Loss and error on several batches together. Waits for the device.
+/// Loss and error on several batches together: with `ten_views` of what the network says on average of ten parts of each image,
+/// where parts are seen. Waits for the device.
 ///
 /// # Errors
 /// If the device failed.
-pub fn evaluate(network: &Network, batches: &[Batch]) -> Result<Evaluation, Error> {
+pub fn evaluate(network: &Network, batches: &[Batch], ten_views: bool) -> Result<Evaluation, Error> {
     let (mut sum, mut cases) = (Evaluation { loss: 0.0, error: 0.0 }, 0.0);
-    for Batch { data, .. } in batches {
-        let all = data.all();
-        let found = network.evaluate(all.inputs.view(), all.targets_or_inputs().view())?;
+    for Batch { data, parts, .. } in batches {
+        let (all, parts) = (data.all(), parts.as_ref().filter(|_| ten_views));
+        let found = match parts {
+            None => network.evaluate(all.inputs.view(), all.targets_or_inputs().view())?,
+            Some(parts) => {
+                // The softmax of the logarithms of probabilities are these probabilities.
+                let mut outputs = on_ten_views(network, data.device(), parts);
+                outputs.assign(OLD.max(f64::from(f32::MIN_POSITIVE)).log());
+                let targets = all.targets_or_inputs().view();
+                let error = error_rate(outputs.view(), targets)?;
+                Evaluation { loss: network.loss.mean(outputs.view(), targets)?, error }
+            }
+        };
         sum.loss += found.loss * data.len() as f64;
         sum.error += found.error * data.len() as f64;
         cases += data.len() as f64;
@@ -81,6 +93,8 @@ pub struct Training<'a> {
     pub train: &'a [Batch],
     /// Tested on together.
     pub test: &'a [Batch],
+    /// Whether that is on ten views of each image.
+    pub ten_views: bool,
     /// Batches between two tests.
     pub test_every: u64,
     /// Where the randomness of training comes from.
@@ -165,7 +179,7 @@ impl Training<'_> {
 
     /// Says how the network does on the test batches, and how large its parameters are.
     fn tested(&self, learner: &SupervisedLearner<Sgd>) -> Result<Record, RunError> {
-        let found = evaluate(&learner.network, self.test).while_doing("testing")?;
+        let found = evaluate(&learner.network, self.test, self.ten_views).while_doing("testing")?;
         let found = figures(learner.network.loss, found);
         say(&format!("test output: {}", self.line(&found)));
         let mut record: Record = found.into_iter().map(|(name, value)| (name.to_string(), value)).collect();

@@ -71,13 +71,13 @@ impl Recipe {
             },
             "full" => Recipe {
                 set: GreySet::Cifar10,
-                amounts: Amounts { of_each_class: 200, tests: 5000 },
+                amounts: Amounts { of_each_class: 30, tests: 5000 },
                 stages: [
                     Stage { filter: 7, maps: 32, surround: 7, pool: 6, ..first },
                     Stage { maps: 64, ..second },
                 ],
-                seeds: 3,
-                learning: FeatureLearning { epochs: 20, batch: 50, filter_rate: 0.002, ..learning },
+                seeds: 4,
+                learning: FeatureLearning { filter_rate: 0.002, ..learning },
                 ..default
             },
             "caltech101" => Recipe {
@@ -146,7 +146,7 @@ impl Experiment for RandomFilters {
             },
             ProfileInfo {
                 name: "full",
-                what: "32 and 64 maps, 200 labelled grey images a class of CIFAR-10, 3 seeds",
+                what: "32 and 64 maps, 30 labelled grey images a class of CIFAR-10, 4 seeds",
                 duration: "about 15 minutes on 2 cores",
             },
             ProfileInfo {

@@ -5,16 +5,13 @@ mod network;
 mod recipe;
 mod report;
 
-use std::sync::Arc;
-
-use nn_conv::average;
 use nn_core::loss::error_rate;
 use nn_core::observer::Measure;
-use nn_core::{Dataset, Device, Fit, Key, Network, Sgd, SupervisedLearner, Tensor, checkpoint};
-use nn_data::augment::{RandomCrops, mean_image, ten_views};
+use nn_core::{Dataset, Fit, Key, Sgd, SupervisedLearner, checkpoint};
+use nn_data::augment::mean_image;
 use nn_data::cifar::CLASS_NAMES;
 
-use crate::augmentation::centred;
+use crate::augmentation::{centred, on_ten_views};
 use crate::experiment::{Experiment, ProfileInfo};
 use crate::mistakes;
 use crate::run::Run;
@@ -178,20 +175,11 @@ fn train_stage(
     training.run_as(fit, run, learner, data, &mut [&mut on_train, &mut on_test])
 }
 
-/// The mean over ten views of each image, the corners and the centre and these mirrored, of what the network predicts.
-fn on_ten_views(network: &Network, device: &Device, parts: &Arc<RandomCrops>) -> Tensor {
-    let (centre, images) = (parts.centre(), parts.images());
-    let views = ten_views([images.height(), images.width()], [centre.height, centre.width]);
-    let predictions = views.map(|view| network.predict(device.tensor(&parts.view(view)).view()));
-    let mut mean = device.zeros(images.len(), network.outputs());
-    average(&mut mean, &predictions.each_ref().map(Tensor::view));
-    mean
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use ndarray::Array2;
+    use nn_core::{Device, Tensor};
     use nn_data::Images;
 
     /// The ten views of a mirrored image are those of the image in another order, so their mean is the same; that of a
