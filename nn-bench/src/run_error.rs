@@ -56,8 +56,8 @@ pub enum RunError {
     },
     /// The program was built without the feature that the backend needs.
     #[error(
-        "the backend '{backend}' is not built into this program; start it with: cargo xtask reproduce-experiment NAME \
-         --backend {backend}, or build nn-bench with --features {}",
+        "the backend '{backend}' is not built into this program; start it by cargo xtask, which builds what the backend \
+         needs, or build nn-bench with --features {}",
         if *backend == "gl" { "gl" } else { "gpu" }
     )]
     BackendNotBuilt {

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 
 use clap::Args;
 
+use crate::reproduce::features;
+
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// --layers FILE --params FILE --data DIR --epochs N and further options; --help lists them
@@ -12,16 +14,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// The options of cargo: what the backend needs and nothing more, as compiling a GPU library takes minutes.
+    /// The options of cargo.
     pub(crate) fn cargo_options(&self) -> &'static [&'static str] {
         let texts = || self.arguments.iter().filter_map(|argument| argument.to_str());
         let joined = texts().find_map(|text| text.strip_prefix("--backend="));
-        match joined.or_else(|| texts().skip_while(|text| *text != "--backend").nth(1)) {
-            Some("gl") => &["--features", "gl"],
-            Some("auto" | "gpu" | "vulkan" | "metal" | "dx12") => &["--features", "gpu"],
-            // A misspelt name, too, is refused sooner without.
-            _ => &[],
-        }
+        features(joined.or_else(|| texts().skip_while(|text| *text != "--backend").nth(1)))
     }
 
     pub(crate) fn arguments(&self) -> Vec<OsString> {

@@ -50,19 +50,24 @@ pub(crate) struct Options {
     resume: bool,
 }
 
+/// The options of cargo for a backend: what it needs and nothing more, as compiling a GPU library takes minutes.
+pub(crate) fn features(backend: Option<&str>) -> &'static [&'static str] {
+    match backend {
+        Some("gl") => &["--features", "gl"],
+        Some("auto" | "gpu" | "vulkan" | "metal" | "dx12") => &["--features", "gpu"],
+        // A misspelt name, too, is refused sooner without.
+        _ => &[],
+    }
+}
+
 impl Options {
     pub(crate) fn names_nothing(&self) -> bool {
         self.name.is_none() && !self.list
     }
 
-    /// The options of cargo: what the backend needs and nothing more, as compiling a GPU library takes minutes.
+    /// The options of cargo.
     pub(crate) fn cargo_options(&self) -> &'static [&'static str] {
-        match self.backend.as_ref().and_then(|name| name.to_str()) {
-            Some("gl") => &["--features", "gl"],
-            Some("auto" | "gpu" | "vulkan" | "metal" | "dx12") => &["--features", "gpu"],
-            // A misspelt name, too, is refused sooner without.
-            _ => &[],
-        }
+        features(self.backend.as_ref().and_then(|name| name.to_str()))
     }
 
     pub(crate) fn arguments(&self) -> Vec<OsString> {
