@@ -71,7 +71,8 @@ fn the_numbers_have_the_agreed_shape_and_order() {
 #[test]
 fn the_page_has_every_section_and_needs_no_other_file() {
     let (_folder, page, _) = written(&filled_in());
-    let sections = ["reproduced", "figures", "curves", "pictures", "tables", "notes", "settings", "repeat"];
+    let sections =
+        ["reproduced", "figures", "curves", "pictures", "tables", "results", "notes", "settings", "repeat"];
     for section in sections {
         assert!(page.contains(&format!("id=\"{section}\"")), "no section {section}");
     }
