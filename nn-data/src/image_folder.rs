@@ -8,10 +8,13 @@
 //!
 //! Grey images are made colour by repetition, colour ones grey by 0.2126 red + 0.7152 green + 0.0722 blue;
 //! transparency is dropped, 16 bits become 8, and a rotation noted in the file's remarks is not carried out.
+//!
+//! Photographs without classes and of any sizes: [`photographs`].
 
 mod archive;
 mod decode;
 mod directory;
+mod photographs;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,6 +23,7 @@ use ndarray::Array2;
 
 use crate::{DataError, Images};
 use decode::Picture;
+pub use photographs::{Photograph, photographs};
 
 /// To which size images are brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,6 +9,10 @@
 //! - The formats beneath: [Python pickles](pickle), without executing anything, and [MAT files](mat).
 //! - Patterns of exactly known distribution: [bars and stripes](synthetic::bars_and_stripes), the
 //!   [shifter ensemble](synthetic::shifter).
+//! - Natural images and what stands in for them: grey photographs of a folder (`image_folder::photographs`),
+//!   [dead leaves](synthetic::dead_leaves), [noise of a given spectrum](synthetic::power_law).
+//! - What features are learned from: [patches], their [contrast], [whitening],
+//!   [whitening by frequencies](frequency_filter), [local contrast normalisation](local_contrast).
 //! - From images to training: [division into parts](split), [binarisation](binarize), [minibatches](batches),
 //!   [altered copies and several views](augment), equally many images of each class
 //!   ([`Images::draw_of_each_class`], [`Images::split_each_class`]).
@@ -56,20 +60,26 @@ pub mod batches;
 pub mod binarize;
 pub mod checksum;
 pub mod cifar;
+pub mod contrast;
 pub mod convnet_batches;
 pub mod dataset;
+mod eigen;
 mod error;
 pub mod fashion_mnist;
 #[cfg(feature = "fetch")]
 pub mod fetch;
+mod fourier;
+pub mod frequency_filter;
 pub mod idx;
 #[cfg(feature = "images")]
 pub mod image_folder;
 mod images;
+pub mod local_contrast;
 pub mod mat;
 pub mod mnist;
 pub mod norb;
 pub mod number_array;
+pub mod patches;
 pub mod pickle;
 mod planar;
 pub mod split;
@@ -78,6 +88,7 @@ pub mod synthetic;
 pub mod uniform;
 mod unit_interval;
 mod unpack;
+pub mod whitening;
 
 pub use batches::{Batches, Epoch, LastBatch};
 pub use binarize::{binarize_at, binarize_stochastically, binarize_stochastically_into};
@@ -85,5 +96,7 @@ pub use dataset::{Dataset, DatasetFiles, locate};
 pub use error::DataError;
 pub use images::Images;
 pub use number_array::{NumberArray, NumberKind};
+pub use patches::PatchDraw;
 pub use split::{Split, SplitRows, SplitSizes};
 pub use unit_interval::check_unit_interval;
+pub use whitening::{Whitening, WhiteningKind};

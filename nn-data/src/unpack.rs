@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(content(&packed(&text)).unwrap(), text);
         let two = [packed(&text[..500]), packed(&text[500..])].concat();
         assert_eq!(content(&two).unwrap(), text);
-        assert_eq!(content(&[]).unwrap(), []);
+        assert!(content(&[]).unwrap().is_empty());
         assert_eq!(content(&[0x1f]).unwrap(), [0x1f]);
     }
 

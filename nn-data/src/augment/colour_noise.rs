@@ -5,6 +5,7 @@ use rand_core::RngCore;
 
 use crate::DataError;
 use crate::augment::normal;
+use crate::eigen::Eigen;
 
 /// The principal directions of the colours of a set of images (Krizhevsky, Sutskever and Hinton, "ImageNet
 /// classification with deep convolutional neural networks", 2012).
@@ -56,12 +57,11 @@ impl ColourNoise {
         let covariance = Array2::from_shape_fn((channels, channels), |(first, second)| {
             products[(first, second)] as f64 / count as f64 - means[first] * means[second]
         });
-        let (values, vectors) = eigen(covariance);
-        let mut order: Vec<usize> = (0..channels).collect();
-        order.sort_by(|&first, &second| values[second].total_cmp(&values[first]));
-        let components = Array2::from_shape_fn((channels, channels), |(row, channel)| {
-            (values[order[row]].max(0.0).sqrt() * vectors[(channel, order[row])]) as f32
-        });
+        let Eigen { values, vectors: mut components } = Eigen::of(covariance);
+        for (mut component, &value) in components.rows_mut().into_iter().zip(&values) {
+            component *= value.max(0.0).sqrt();
+        }
+        let components = components.mapv(|value| value as f32);
         Ok(Self { components })
     }
 
@@ -104,39 +104,6 @@ pub fn shift_colours(mut image: ArrayViewMut3<'_, f32>, colour: ArrayView1<'_, f
     image += &colour;
 }
 
-/// Eigenvalues and eigenvectors (in columns) of a small symmetric matrix, by Jacobi's rotations.
-fn eigen(mut matrix: Array2<f64>) -> (Array1<f64>, Array2<f64>) {
-    let size = matrix.nrows();
-    let mut vectors = Array2::eye(size);
-    // It converges quadratically; a few sweeps are enough for any matrix.
-    for _ in 0..50 {
-        for first in 0..size {
-            for second in first + 1..size {
-                let off = matrix[(first, second)];
-                if off == 0.0 {
-                    continue;
-                }
-                let ratio = (matrix[(second, second)] - matrix[(first, first)]) / (2.0 * off);
-                let tangent = ratio.signum() / (ratio.abs() + (1.0 + ratio * ratio).sqrt());
-                let cosine = 1.0 / (1.0 + tangent * tangent).sqrt();
-                let sine = tangent * cosine;
-                let rotate = |a: f64, b: f64| (cosine * a - sine * b, sine * a + cosine * b);
-                for at in 0..size {
-                    let turned = rotate(matrix[(at, first)], matrix[(at, second)]);
-                    (matrix[(at, first)], matrix[(at, second)]) = turned;
-                    let turned = rotate(vectors[(at, first)], vectors[(at, second)]);
-                    (vectors[(at, first)], vectors[(at, second)]) = turned;
-                }
-                for at in 0..size {
-                    let turned = rotate(matrix[(first, at)], matrix[(second, at)]);
-                    (matrix[(first, at)], matrix[(second, at)]) = turned;
-                }
-            }
-        }
-    }
-    (matrix.diag().to_owned(), vectors)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,15 +127,6 @@ mod tests {
             products[(0, 1)].abs() < 1e-2 && products[(1, 2)].abs() < 1e-2 && products[(0, 2)].abs() < 1e-2
         );
         assert!(products[(0, 0)] >= products[(1, 1)] && products[(1, 1)] >= products[(2, 2)]);
-    }
-
-    #[test]
-    fn eigenvalues_of_a_known_matrix() {
-        let (values, vectors) = eigen(array![[2.0, 1.0], [1.0, 2.0]]);
-        let mut sorted = values.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        assert!((sorted[0] - 1.0).abs() < 1e-12 && (sorted[1] - 3.0).abs() < 1e-12);
-        assert!((vectors[(0, 0)].abs() - 0.5f64.sqrt()).abs() < 1e-12);
     }
 
     #[test]

@@ -22,7 +22,7 @@ fn known_bytes_are_read() {
     assert_eq!((images.rows, images.columns), (2, 3));
     assert_eq!(images.pixels, ndarray::array![[1, 2, 3, 4, 5, 6], [250, 251, 252, 253, 254, 255]]);
     assert_eq!(labels_of(&LABEL_FILE).unwrap(), [9, 0, 4]);
-    assert_eq!(labels_of(&[0, 0, 8, 1, 0, 0, 0, 0]).unwrap(), []);
+    assert!(labels_of(&[0, 0, 8, 1, 0, 0, 0, 0]).unwrap().is_empty());
 }
 
 #[test]

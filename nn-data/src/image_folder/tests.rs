@@ -198,3 +198,22 @@ fn damaged_archives_are_named() {
         assert!(error.contains("no tar archive, or a damaged one"), "{error}");
     }
 }
+
+#[test]
+fn photographs_keep_their_sizes_and_become_grey() {
+    let folder = folder_of(&[
+        ("b.png", png(2, 3, [255, 255, 255])),
+        ("a.jpg", jpeg(5, 4)),
+        ("notes.txt", b"no image".to_vec()),
+        ("more/c.png", png(2, 3, [0, 0, 0])),
+    ]);
+    let found = photographs(folder.path()).unwrap();
+    assert_eq!(found.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["a.jpg", "b.png"]);
+    assert_eq!((found[0].pixels.dim(), found[1].pixels.dim()), ((5, 4, 1), (2, 3, 1)));
+    assert!(found[1].pixels.iter().all(|&value| value == 1.0));
+    assert!((found[0].pixels[(1, 2, 0)] - 87.0 / 255.0).abs() < 0.03);
+    fs::write(folder.path().join("c.png"), b"no image").unwrap();
+    assert!(photographs(folder.path()).unwrap_err().to_string().contains("c.png"));
+    let empty = folder_of(&[("more/c.png", png(2, 3, [0, 0, 0]))]);
+    assert!(photographs(empty.path()).unwrap_err().to_string().contains("no image directly in it"));
+}

@@ -1,0 +1,59 @@
+//! Sparse features: samples as sums of few atoms, and atoms for which that goes well.
+//!
+//! - [`Dictionary`]: the atoms, a row each.
+//! - [`Lasso`]: codes by several [`Solver`]s, each with a [`Certificate`]: the gap to the best code, and by how much the
+//!   conditions of the best are violated. [`MatchingPursuit`]: codes of at most so many atoms.
+//! - [`DictionaryLearner`]: atoms from minibatches.
+//! - [`GaborFit`]: how much an atom is like a simple cell of the visual cortex, with [noise](gabor::noise_filter) to compare
+//!   with.
+//!
+//! Samples are rows. All is computed on the host in double precision, as solvers branch at every step; samples are shared
+//! out among the threads of rayon, and their number changes no bit.
+//!
+//! ```
+//! use nn_core::Key;
+//! use nn_sparse::{DictionaryLearner, Lasso, Status};
+//! use ndarray::Array2;
+//!
+//! // Patches that are one of three stripes, of either sign, with a little noise.
+//! let key = Key::new(1);
+//! let samples = Array2::from_shape_fn((300, 9), |(n, pixel)| {
+//!     let sign = if key.uniform(n as u64) < 0.5 { -1.0 } else { 1.0 };
+//!     let stripe = if pixel % 3 == n % 3 { sign } else { 0.0 };
+//!     stripe + 0.05 * key.normal((1000 + n * 9 + pixel) as u64)
+//! });
+//! let lasso = Lasso::new(0.1)?;
+//! let mut learner = DictionaryLearner::from_samples(samples.view(), 6, lasso, key)?;
+//! let before = learner.encode(samples.view())?.mean_objective();
+//! for epoch in 0..20 {
+//!     for batch in samples.axis_chunks_iter(ndarray::Axis(0), 30) {
+//!         learner.update(batch)?;
+//!     }
+//! }
+//! let encoding = learner.encode(samples.view())?;
+//! assert!(encoding.worst_gap() <= 1e-6 && encoding.count(Status::Unconverged) == 0);
+//! assert!(encoding.mean_objective() < before);
+//! # Ok::<(), nn_core::Error>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod active_set;
+mod certificate;
+mod codes;
+mod dictionary;
+mod dictionary_learner;
+mod factor;
+pub mod gabor;
+mod inference;
+mod lasso;
+mod problem;
+
+pub use certificate::{Certificate, Status};
+pub use codes::Codes;
+pub use dictionary::Dictionary;
+pub use dictionary_learner::{DictionaryLearner, PATIENCE};
+pub use gabor::GaborFit;
+pub use inference::Solver;
+pub use inference::matching_pursuit::MatchingPursuit;
+pub use lasso::{Encoding, Lasso};
