@@ -46,6 +46,7 @@ pub mod environment;
 pub mod execution;
 pub mod experiment;
 pub mod experiments;
+pub mod factor_analysis;
 pub mod features;
 #[cfg(feature = "fetch")]
 pub mod fetch;

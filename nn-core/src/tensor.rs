@@ -260,6 +260,18 @@ macro_rules! rectangle {
                 );
                 $view { offset: self.offset + columns.start, columns: columns.len(), ..self }
             }
+            /// Each row cut into `parts` rows below each other: the same memory, rows·parts × columns/parts. What a
+            /// layer writes as cases × (positions · maps) reads as (cases · positions) × maps.
+            ///
+            /// # Panics
+            /// If the columns are no multiple of `parts`, or the view leaves out columns of its tensor.
+            #[track_caller]
+            pub fn split_rows(self, parts: usize) -> Self {
+                let whole = self.row_stride == self.columns || self.rows == 1;
+                assert!(whole && self.columns.is_multiple_of(parts), "rows of {self:?} cut into {parts}");
+                let columns = self.columns / parts;
+                $view { rows: self.rows * parts, columns, row_stride: columns, ..self }
+            }
         }
     };
 }
@@ -279,18 +291,6 @@ impl<'a> View<'a> {
     #[track_caller]
     pub fn dot(self, right: impl Into<Operand<'a>>) -> Product<'a> {
         Operand::from(self).dot(right)
-    }
-    /// Each row cut into `parts` rows below each other: the same memory, rows·parts × columns/parts. What a layer
-    /// writes as cases × (positions · maps) reads as (cases · positions) × maps.
-    ///
-    /// # Panics
-    /// If the columns are no multiple of `parts`, or the view leaves out columns of its tensor.
-    #[track_caller]
-    pub fn split_rows(self, parts: usize) -> View<'a> {
-        let whole = self.row_stride == self.columns || self.rows == 1;
-        assert!(whole && self.columns.is_multiple_of(parts), "rows of {self:?} cut into {parts}");
-        let columns = self.columns / parts;
-        View { rows: self.rows * parts, columns, row_stride: columns, ..self }
     }
     /// All rows one after the other, where there are no gaps between them.
     pub(crate) fn in_one_row(self) -> View<'a> {

@@ -12,8 +12,8 @@
 //! Photographs without classes and of any sizes: [`photographs`].
 
 mod archive;
-mod decode;
-mod directory;
+pub(crate) mod decode;
+pub(crate) mod directory;
 mod photographs;
 
 use std::collections::BTreeMap;

@@ -5,7 +5,8 @@
 //!   [`dataset`]; downloading: `fetch`, with the feature of that name.
 //! - Images in colour: [CIFAR-10 and CIFAR-100](cifar) in all official formats, stereo pairs of
 //!   [small NORB](norb), one folder a class in a directory or a tar archive (`image_folder`, with the feature
-//!   `images`), the [data folders of cuda-convnet](convnet_batches).
+//!   `images`), the [data folders of cuda-convnet](convnet_batches), the silhouettes of the Weizmann horses
+//!   (`weizmann_horses`, with the same feature).
 //! - The formats beneath: [Python pickles](pickle), without executing anything, and [MAT files](mat).
 //! - Patterns of exactly known distribution: [bars and stripes](synthetic::bars_and_stripes), the
 //!   [shifter ensemble](synthetic::shifter).
@@ -88,6 +89,8 @@ pub mod synthetic;
 pub mod uniform;
 mod unit_interval;
 mod unpack;
+#[cfg(feature = "images")]
+pub mod weizmann_horses;
 pub mod whitening;
 
 pub use batches::{Batches, Epoch, LastBatch};

@@ -1,34 +1,38 @@
 //! Filling in what was not seen.
 
-use crate::Rbm;
+use crate::EnergyModel;
 use ndarray::ArrayView2;
-use nn_core::{Error, Key, OLD, Tensor, x};
+use nn_core::{ACC, Error, Key, OLD, Over, Parameters, Reduction, Sum, Tensor, ViewMut, x};
 
-/// Chains of which some visible units are clamped: their unknown units move to p(v_unknown | v_known).
+/// Chains of which some visible units are clamped: their unknown units, and those of all other layers, move to
+/// p(v_unknown, h | v_known).
+///
+/// A sweep draws the odd layers given the even ones and then the even ones, so that what is needed between sweeps are the
+/// even layers: these are the [`Parameters`], `layer0`, `layer2`, … .
 #[derive(Debug)]
 pub struct Completion {
     /// Known units as they are, zeros elsewhere, cases × visible.
     clamped: Tensor,
     /// 1 for unknown units, cases × visible or 1 × visible.
     unknown: Tensor,
-    /// The states, cases × visible.
-    chains: Tensor,
-    hidden: Tensor,
+    /// The states of all layers, cases × units of each.
+    states: Vec<Tensor>,
 }
 
 impl Completion {
     /// Chains for these cases; `known` is 1 for units that stay and 0 for units to fill in, one row for all cases or a
-    /// row for each. Unknown units start at 0.
+    /// row for each. Unknown units and those of other layers start at 0.
     ///
     /// # Errors
     /// If the mask does not fit the cases, the cases do not fit the model, or the mask holds anything but 0 and 1.
     pub fn new(
-        rbm: &Rbm,
+        model: &dyn EnergyModel,
         cases: ArrayView2<'_, f32>,
         known: ArrayView2<'_, f32>,
     ) -> Result<Completion, Error> {
-        if cases.ncols() != rbm.visible.len() {
-            let (given, allowed) = (cases.ncols(), format!("the model has {}", rbm.visible.len()));
+        let at = model.layered();
+        if cases.ncols() != at.layers[0].len() {
+            let (given, allowed) = (cases.ncols(), format!("the model has {}", at.layers[0].len()));
             return Err(Error::setting("columns of the cases", given, &allowed));
         }
         if known.ncols() != cases.ncols() || (known.nrows() != 1 && known.nrows() != cases.nrows()) {
@@ -46,44 +50,92 @@ impl Completion {
                 "it must be 1 for known and 0 for unknown units",
             ));
         }
-        let device = rbm.device();
+        let device = at.device();
         let (cases, known) = (device.tensor(cases), device.tensor(known));
         let mut clamped = device.zeros(cases.rows(), cases.columns());
         clamped.assign(x(&cases) * &known);
         let mut unknown = known;
         unknown.assign(1.0 - OLD);
-        let (chains, hidden) = (clamped.duplicate(), device.zeros(cases.rows(), rbm.hidden.len()));
-        Ok(Completion { clamped, unknown, chains, hidden })
+        let mut states = at.room(cases.rows());
+        states[0].assign(&clamped);
+        Ok(Completion { clamped, unknown, states })
     }
 
     /// Gives unknown units other states to start from, cases × visible.
     pub fn start_from(&mut self, states: &Tensor) {
-        self.chains.assign(x(&self.clamped) + x(states) * &self.unknown);
+        self.states[0].assign(x(&self.clamped) + x(states) * &self.unknown);
     }
 
-    /// Moves the chains by this many clamped Gibbs sweeps.
-    pub fn gibbs(&mut self, rbm: &Rbm, sweeps: u64, key: Key) {
+    /// Moves the chains by this many clamped Gibbs sweeps. Waits for nothing.
+    pub fn gibbs(&mut self, model: &dyn EnergyModel, sweeps: u64, key: Key) {
+        let at = model.layered();
         for sweep in 0..sweeps {
-            rbm.distribution().sweep(&mut self.chains, &mut self.hidden, key.fold_in(sweep));
-            self.clamp();
+            let key = key.fold_in(sweep);
+            for layer in at.half(1).chain(at.half(0)) {
+                // A number of its own for each layer, counted from those that are drawn first.
+                at.sample(layer, &mut self.states, key.fold_in((layer ^ 1) as u64));
+            }
+            self.states[0].assign(x(&self.clamped) + OLD * &self.unknown);
         }
     }
 
-    /// Known units as they are and the means of unknown ones, given the hidden states of the last sweep: smoother to
-    /// look at than states.
-    pub fn means(&mut self, rbm: &Rbm, key: Key) -> Tensor {
-        rbm.distribution().sample_hidden(&self.chains, key, &mut self.hidden);
-        let mut out = rbm.mean_visible(&self.hidden);
+    /// Known units as they are and the means of unknown ones, given hidden states drawn around those of the last sweep:
+    /// smoother to look at than states. Waits for nothing.
+    pub fn means(&mut self, model: &dyn EnergyModel, key: Key) -> Tensor {
+        let at = model.layered();
+        at.sample(1, &mut self.states, key);
+        let mut out = at.device().zeros(self.states[0].rows(), self.states[0].columns());
+        at.with_input(0, None, Some(&self.states[1]), |input| at.layers[0].mean(input, out.view_mut()));
         out.assign(x(&self.clamped) + OLD * &self.unknown);
         out
     }
 
-    /// The states, cases × visible.
-    pub fn chains(&self) -> &Tensor {
-        &self.chains
+    /// out (cases × 1) = log p(unknown units of `truth` | hidden states of the last sweep), Σ over unknown units of
+    /// v·x − E(v) − K(x). Waits for nothing.
+    ///
+    /// # Errors
+    /// For visible units whose cumulant is no formula, or whose statistic is not their state.
+    pub fn log_probability_of_unknown(
+        &self,
+        model: &dyn EnergyModel,
+        truth: &Tensor,
+        mut out: ViewMut<'_>,
+    ) -> Result<(), Error> {
+        let (at, grid) = (model.layered(), [truth.rows(), truth.columns()]);
+        let units = at.layers[0];
+        let [mut input, mut unknown] = [0, 1].map(|_| at.device().zeros(grid[0], grid[1]));
+        unknown.assign(x(truth) * &self.unknown);
+        at.with_input(0, None, Some(&self.states[1]), |sum: &Sum<'_>| sum.store(input.view_mut(), ACC));
+        let Some(cumulant) = units.cumulant_formula(x(&input)).filter(|_| units.plain_statistic()) else {
+            let rule = "log-probabilities of a part are for units that are independent of each other, such as binary ones";
+            return Err(Error::setting("visible units", units.kind(), rule));
+        };
+        let of_units = x(&unknown) * &input - cumulant * &self.unknown;
+        out.reborrow().reduce(grid, Over::Columns, Reduction::Sum, of_units, ACC);
+        units.energy(unknown.view(), -1.0, 1.0, out);
+        Ok(())
     }
 
-    fn clamp(&mut self) {
-        self.chains.assign(x(&self.clamped) + OLD * &self.unknown);
+    /// The visible states, cases × visible.
+    pub fn chains(&self) -> &Tensor {
+        &self.states[0]
+    }
+
+    /// The states of all layers, cases × units of each.
+    pub fn states(&self) -> &[Tensor] {
+        &self.states
+    }
+}
+
+impl Parameters for Completion {
+    fn visit<'a>(&'a self, see: &mut dyn FnMut(&str, &'a Tensor)) {
+        for (layer, states) in self.states.iter().enumerate().step_by(2) {
+            see(&format!("layer{layer}"), states);
+        }
+    }
+    fn visit_mut(&mut self, see: &mut dyn FnMut(&str, &mut Tensor)) {
+        for (layer, states) in self.states.iter_mut().enumerate().step_by(2) {
+            see(&format!("layer{layer}"), states);
+        }
     }
 }

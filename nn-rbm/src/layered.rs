@@ -1,10 +1,10 @@
-//! Layers of units joined by weights, each to the next one: what restricted and deep Boltzmann machines have in common.
+//! Layers of units, each joined to the next one: what restricted and deep Boltzmann machines have in common.
 
-use crate::units::Units;
+use crate::{Connection, units::Units};
 use nn_core::{Device, Error, Key, Parameters, Sum, Tensor};
 use std::ops::Range;
 
-/// A model of layers of units, each joined to the next by weights and to no other.
+/// A model of layers of units, each joined to the next by a connection and to no other.
 pub trait EnergyModel: Parameters {
     /// Its distribution.
     fn layered(&self) -> Layered<'_>;
@@ -18,8 +18,8 @@ pub trait EnergyModel: Parameters {
 pub struct Layered<'a> {
     /// The layers from the visible one on; only its statistic may differ from its state.
     pub layers: Vec<&'a dyn Units>,
-    /// Wₗ between layer l and the next, units of l × units of l + 1.
-    pub weights: Vec<&'a Tensor>,
+    /// Wₗ between layer l and the next.
+    pub connections: Vec<&'a dyn Connection>,
     /// β, the factor on all weights.
     pub scale: f32,
 }
@@ -27,7 +27,7 @@ pub struct Layered<'a> {
 impl<'a> Layered<'a> {
     /// Where the model lives.
     pub fn device(&self) -> &'a Device {
-        self.weights[0].device()
+        self.connections[0].weights().device()
     }
 
     /// The layers whose number leaves this rest when divided by two.
@@ -55,12 +55,26 @@ impl<'a> Layered<'a> {
         work: impl FnOnce(&Sum<'_>) -> T,
     ) -> T {
         let sum = |below: Option<&Tensor>| {
-            let from_below = below.map(|states| states.dot(self.weights[layer - 1]));
-            let from_above = above.map(|states| states.dot(self.weights[layer].t()));
+            let below = below.map(|states| (states, self.connections[layer - 1]));
+            let above = above.map(|states| (states, self.connections[layer]));
+            // Of matrices the sum is one product, and what becomes of it is stored in the same pass.
+            let from_below = below.map(|(states, joint)| joint.matrix().map(|w| states.dot(w)));
+            let from_above = above.map(|(states, joint)| joint.matrix().map(|w| states.dot(w.t())));
             let product = match (from_below, from_above) {
-                (Some(below), Some(above)) => below + above,
-                (Some(one), None) | (None, Some(one)) => one,
+                (Some(Some(below)), Some(Some(above))) => below + above,
+                (Some(Some(one)), None) | (None, Some(Some(one))) => one,
                 (None, None) => panic!("a layer without neighbours has no input"),
+                _ => {
+                    let cases = below.or(above).map_or(0, |(states, _)| states.rows());
+                    let mut input = self.device().zeros(cases, self.layers[layer].len());
+                    if let Some((states, joint)) = below {
+                        joint.add_up(states.view(), &mut input);
+                    }
+                    if let Some((states, joint)) = above {
+                        joint.add_down(states.view(), &mut input);
+                    }
+                    return work(&Sum::Values(input.view(), self.scale));
+                }
             };
             work(&Sum::from(product).scaled(self.scale))
         };

@@ -9,6 +9,7 @@
 //! - [`dbn`]: directed layers under a machine; greedy training, the up-down algorithm, bounds on log p(v).
 //! - [`dbm`]: several undirected layers; mean field, persistent chains, pretraining, fine-tuning. [`Layered`]: what they have
 //!   in common with the machine of two layers, and [`ais`], [`partition`] and [`Path`] work on.
+//! - [`shape`]: the Shape Boltzmann machine, a deep one whose first layer shares its weights among overlapping patches.
 //! - [`Completion`]: filling in missing units. [`labels`]: classification by free energy.
 //!
 //! ```
@@ -40,6 +41,7 @@ pub mod ais;
 mod boltzmann;
 mod completion;
 mod conditional;
+mod connection;
 pub mod dbm;
 pub mod dbn;
 pub mod estimator;
@@ -55,6 +57,7 @@ pub mod partition;
 mod path;
 pub mod pseudo_likelihood;
 mod rbm;
+pub mod shape;
 mod sparsity;
 pub mod units;
 
@@ -62,6 +65,7 @@ pub use activity::Activity;
 pub use boltzmann::Boltzmann;
 pub use completion::Completion;
 pub use conditional::{Conditional, ConditionalGradient};
+pub use connection::Connection;
 pub use dbm::Dbm;
 pub use dbn::Dbn;
 pub use estimator::GradientEstimator;

@@ -65,7 +65,7 @@ impl PathPoint {
     /// The distribution at this point, of a model with the weights of this one.
     pub fn layered<'a>(&'a self, model: &Layered<'a>) -> Layered<'a> {
         let layers = self.layers.iter().map(|units| &**units).collect();
-        Layered { layers, weights: model.weights.clone(), scale: self.beta as f32 }
+        Layered { layers, connections: model.connections.clone(), scale: self.beta as f32 }
     }
 
     /// β

@@ -121,7 +121,7 @@ impl Rbm {
 
 impl EnergyModel for Rbm {
     fn layered(&self) -> Layered<'_> {
-        Layered { layers: vec![&*self.visible, &*self.hidden], weights: vec![&self.weights], scale: 1.0 }
+        Layered { layers: vec![&*self.visible, &*self.hidden], connections: vec![&self.weights], scale: 1.0 }
     }
 }
 

@@ -186,7 +186,7 @@ fn wrong_kernels_are_caught() {
     let right = dbm.layered();
     let mut cut_off = right.clone();
     let nothing = device.zeros(3, 2);
-    cut_off.weights[1] = &nothing;
+    cut_off.connections[1] = &nothing;
     for wrong in [false, true] {
         let mut states = cut(&exact.draw(CHAINS, Key::new(12)), &dbm);
         for sweep in 0..8 {

@@ -14,6 +14,7 @@ mod rbm_digits_classify;
 mod rbm_estimators;
 mod rbm_mnist;
 mod saxe_architectures;
+mod shape_bm_horses;
 
 use crate::experiment::Experiment;
 
@@ -24,6 +25,7 @@ pub fn experiments() -> Vec<Box<dyn Experiment>> {
         Box::new(rbm_estimators::RbmEstimators),
         Box::new(rbm_digits_classify::RbmDigitsClassify),
         Box::new(dbn_mnist::DbnMnist),
+        Box::new(shape_bm_horses::ShapeBmHorses),
         Box::new(lenet_mnist::LenetMnist),
         Box::new(cifar10::Cifar10),
         Box::new(random_filters::RandomFilters),

@@ -8,12 +8,12 @@ use image::{DynamicImage, ImageFormat, ImageReader, Limits};
 use super::{Colour, Reading, Size};
 
 /// Bytes of an image file, at most: 256 MiB.
-pub(super) const LONGEST_FILE: usize = 1 << 28;
+pub(crate) const LONGEST_FILE: usize = 1 << 28;
 
 /// Pixels along a side, at most.
 pub(super) const LARGEST_SIDE: usize = 1 << 14;
 
-pub(super) struct Picture {
+pub(crate) struct Picture {
     pub height: usize,
     pub width: usize,
     /// Row-major, the channel last.
@@ -21,7 +21,7 @@ pub(super) struct Picture {
 }
 
 /// Decodes an image and brings it to size and colours; otherwise what is wrong with it.
-pub(super) fn decode(bytes: &[u8], how: &Reading) -> Result<Picture, String> {
+pub(crate) fn decode(bytes: &[u8], how: &Reading) -> Result<Picture, String> {
     let mut reader =
         ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|fault| fault.to_string())?;
     if reader.format() == Some(ImageFormat::Jpeg) && !ends(bytes) {

@@ -33,7 +33,7 @@ pub(super) fn visit(root: &Path, found: &mut Found<'_>) -> Result<(), DataError>
 }
 
 /// Names in a folder that are not hidden, sorted, and whether each is a folder.
-pub(super) fn entries(folder: &Path) -> Result<Vec<(String, bool)>, DataError> {
+pub(crate) fn entries(folder: &Path) -> Result<Vec<(String, bool)>, DataError> {
     let failed = |reason| DataError::from_io(folder, "read", reason);
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {

@@ -15,7 +15,7 @@ impl Dbm {
 
     /// W₂, through which the posterior is fed back into the first hidden layer.
     fn fed_back(&self) -> Option<&Tensor> {
-        (self.depth() > 1).then(|| &self.weights[1])
+        (self.depth() > 1).then(|| self.connections[1].weights())
     }
 
     /// v and beside it the means of h₂ after so many mean-field sweeps, labels inferred; without a second hidden layer v
@@ -48,7 +48,7 @@ impl Dbm {
     /// Where mean field has converged and there are two hidden layers and no label, they compute the posterior means.
     ///
     /// # Errors
-    /// For impossible first values of the new layer.
+    /// For impossible first values of the new layer, or if weights or biases are shared.
     pub fn classifier(
         &self,
         classes: usize,
@@ -58,7 +58,11 @@ impl Dbm {
         let mut layers = Vec::new();
         for layer in 1..=self.depth() {
             let (function, biases) = activation(&*self.layers[layer])?;
-            let mut weights = weights_of_states(&*self.layers[layer - 1], &self.weights[layer - 1]);
+            let Some(matrix) = self.connections[layer - 1].matrix() else {
+                let rule = "only layers joined by a matrix make dense layers of a network";
+                return Err(Error::setting(&format!("weights of hidden layer {layer}"), "shared", rule));
+            };
+            let mut weights = weights_of_states(&*self.layers[layer - 1], matrix);
             if let (1, Some(from_above)) = (layer, self.fed_back()) {
                 let from_below = weights;
                 let (rows, below) = (self.classifier_inputs(), from_below.rows());

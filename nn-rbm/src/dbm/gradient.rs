@@ -6,7 +6,8 @@ use nn_core::{ACC, Expr, OLD, Product, Sum, Tensor};
 
 /// Makes gradients of −log p(v), or of the bound that stands for it, in memory that is kept from update to update.
 ///
-/// For weights ⟨S(sₗ)ᵀsₗ₊₁⟩_model − ⟨S(sₗ)ᵀsₗ₊₁⟩_data, both in one pass. Centred, with offsets c, ⟨(sₗ − cₗ)ᵀ(sₗ₊₁ − cₗ₊₁)⟩
+/// For weights ⟨S(sₗ)ᵀsₗ₊₁⟩_model − ⟨S(sₗ)ᵀsₗ₊₁⟩_data, both in one pass; of a connection that shares them, summed over
+/// its copies. Centred, with offsets c, ⟨(sₗ − cₗ)ᵀ(sₗ₊₁ − cₗ₊₁)⟩
 /// instead, and for biases ∂bₗ − ∂Wₗ·cₗ₊₁ − ∂Wₗ₋₁ᵀ·cₗ₋₁: the gradient of the machine whose energy is a function of s − c,
 /// carried over to this one. Its direction does not change when data are flipped.
 #[derive(Debug, Default)]
@@ -63,7 +64,7 @@ impl LayerGradients {
             if let Some(below) = layer.checked_sub(1) {
                 gradients.push(match offsets {
                     Some(_) => Sum::from(&this.matrices[below]),
-                    None => Sum::from(products(&this.statistics, below, data, model)),
+                    None => Sum::from(products(dbm, &this.statistics, below, data, model)),
                 });
             }
             gradients.extend(units.iter().map(Sum::from));
@@ -82,7 +83,7 @@ impl LayerGradients {
             // Σ sᵀt − cᵀΣt − Σsᵀe up to what drops out of the difference of the phases.
             let (below, above) = (&units[layer][0], &units[layer + 1][0]);
             let corrections = offsets[layer].t().dot(above) + below.t().dot(&offsets[layer + 1]);
-            matrix.product(products(statistics, layer, data, model) - corrections, ACC);
+            matrix.product(products(dbm, statistics, layer, data, model) - corrections, ACC);
         }
         for (layer, matrix) in matrices.iter().enumerate() {
             units[layer][0].product(offsets[layer + 1].dot(matrix.t()), OLD - ACC);
@@ -93,6 +94,7 @@ impl LayerGradients {
 
 /// ⟨S(sₗ)ᵀsₗ₊₁⟩_model − ⟨S(sₗ)ᵀsₗ₊₁⟩_data
 fn products<'b>(
+    dbm: &Dbm,
     statistics: &'b [Option<Tensor>; 2],
     layer: usize,
     data: &[&'b Tensor],
@@ -100,7 +102,7 @@ fn products<'b>(
 ) -> Product<'b> {
     let [of_data, of_model] = [(data, &statistics[0]), (model, &statistics[1])].map(|(states, statistic)| {
         let below = statistic.as_ref().filter(|_| layer == 0).unwrap_or(states[layer]);
-        below.t().dot(states[layer + 1]) * (1.0 / below.rows() as f32)
+        dbm.connections[layer].pairs(below.view(), states[layer + 1].view()) * (1.0 / below.rows() as f32)
     });
     of_model - of_data
 }

@@ -49,7 +49,7 @@ pub use mean_field::{MeanField, Settled};
 pub use offsets::LayerOffsets;
 
 use crate::{
-    EnergyModel, Layered,
+    Connection, EnergyModel, Layered,
     units::{Bernoulli, Softmax, Units},
 };
 use nn_core::{
@@ -59,7 +59,8 @@ use nn_core::{
 };
 
 /// A deep Boltzmann machine (Salakhutdinov and Hinton, 2009): visible units, layers of binary hidden units, and if
-/// wanted a label on top of the last of them; each layer is joined to the next by weights.
+/// wanted a label on top of the last of them; each layer is joined to the next by a connection, which is a
+/// matrix of weights but for the first one of a [`shape`](crate::shape) machine.
 ///
 /// E(v, h₁, …) = E(v) + Σ E(hₗ) − S(v)·W₁·h₁ᵀ − h₁·W₂·h₂ᵀ − … . Unlike in a belief network nothing is directed: every
 /// hidden layer gets input from below and from above.
@@ -69,10 +70,10 @@ use nn_core::{
 #[derive(Debug)]
 pub struct Dbm {
     /// Visible units, hidden layers, and the label if there is one.
-    layers: Vec<Box<dyn Units>>,
+    pub(crate) layers: Vec<Box<dyn Units>>,
     /// Wₗ between layer l and the next.
-    weights: Vec<Tensor>,
-    labelled: bool,
+    pub(crate) connections: Vec<Box<dyn Connection>>,
+    pub(crate) labelled: bool,
 }
 
 impl Dbm {
@@ -104,17 +105,18 @@ impl Dbm {
         if let Some(empty) = layers.iter().position(|units| units.is_empty()) {
             return Err(Error::setting(&format!("units of layer {empty}"), 0, "a layer needs at least one"));
         }
-        let mut weights = Vec::new();
+        let mut connections: Vec<Box<dyn Connection>> = Vec::new();
         for (index, pair) in layers.windows(2).enumerate() {
             let key = key.fold_in(index as u64);
-            weights.push(initialization.dense(device, pair[0].len(), pair[1].len(), key)?);
+            let weights = initialization.dense(device, pair[0].len(), pair[1].len(), key)?;
+            connections.push(Box::new(weights));
         }
-        Ok(Dbm { layers, weights, labelled: classes.is_some() })
+        Ok(Dbm { layers, connections, labelled: classes.is_some() })
     }
 
     /// Where the machine lives.
     pub fn device(&self) -> &Device {
-        self.weights[0].device()
+        self.connections[0].weights().device()
     }
 
     /// The layers from the visible one on, the label last.
@@ -123,13 +125,13 @@ impl Dbm {
     }
 
     /// Wₗ between layer l and the next, from the visible units on.
-    pub fn weights(&self) -> &[Tensor] {
-        &self.weights
+    pub fn weights(&self) -> Vec<&Tensor> {
+        self.connections.iter().map(|joint| joint.weights()).collect()
     }
 
     /// Number of hidden layers.
     pub fn depth(&self) -> usize {
-        self.weights.len() - usize::from(self.labelled)
+        self.connections.len() - usize::from(self.labelled)
     }
 
     /// Number of classes, if there is a label.
@@ -154,7 +156,7 @@ impl Dbm {
 impl EnergyModel for Dbm {
     fn layered(&self) -> Layered<'_> {
         let layers = self.layers.iter().map(|units| &**units).collect();
-        Layered { layers, weights: self.weights.iter().collect(), scale: 1.0 }
+        Layered { layers, connections: self.connections.iter().map(|joint| &**joint).collect(), scale: 1.0 }
     }
 }
 
@@ -163,7 +165,7 @@ impl Parameters for Dbm {
         for (layer, units) in self.layers.iter().enumerate() {
             let name = self.name(layer);
             if layer > 0 {
-                see(&format!("{name}.weights"), &self.weights[layer - 1]);
+                see(&format!("{name}.weights"), self.connections[layer - 1].weights());
             }
             visit_under(&name, units, see);
         }
@@ -172,7 +174,7 @@ impl Parameters for Dbm {
         let names: Vec<String> = (0..self.layers.len()).map(|layer| self.name(layer)).collect();
         for (layer, (units, name)) in self.layers.iter_mut().zip(names).enumerate() {
             if layer > 0 {
-                see(&format!("{name}.weights"), &mut self.weights[layer - 1]);
+                see(&format!("{name}.weights"), self.connections[layer - 1].weights_mut());
             }
             visit_mut_under(&name, units, see);
         }

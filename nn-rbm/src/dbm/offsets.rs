@@ -19,7 +19,8 @@ impl LayerOffsets {
     /// (usually 0.01).
     ///
     /// # Errors
-    /// If the rate is not between 0 and 1, or the visible units are not such that their statistic is their state.
+    /// If the rate is not between 0 and 1, the visible units are not such that their statistic is their state, or weights
+    /// are shared.
     pub fn new(dbm: &Dbm, rate: f32) -> Result<LayerOffsets, Error> {
         if !(0.0..=1.0).contains(&rate) {
             return Err(Error::setting("rate of offsets", rate, "it must lie between 0 and 1"));
@@ -29,6 +30,10 @@ impl LayerOffsets {
             let rule =
                 "centring is for units whose statistic is their state; centre real-valued data instead";
             return Err(Error::setting("centring", visible.kind(), rule));
+        }
+        if dbm.connections.iter().any(|joint| joint.matrix().is_none()) {
+            let rule = "centring is for layers joined by a matrix; pretrain this machine instead";
+            return Err(Error::setting("centring", "shared weights", rule));
         }
         let mut offsets = Vec::new();
         for units in dbm.layers() {

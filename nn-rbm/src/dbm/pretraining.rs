@@ -12,7 +12,7 @@
 
 use super::Dbm;
 use crate::{
-    Dbn,
+    Connection, Dbn,
     estimator::ContrastiveDivergence,
     units::{Softmax, Units},
 };
@@ -29,17 +29,24 @@ pub enum Place {
     Top,
 }
 
+impl Place {
+    /// How often inputs count there, upwards and downwards.
+    pub(crate) fn scales(self) -> [f32; 2] {
+        match self {
+            Place::Bottom => [2.0, 1.0],
+            Place::Middle => [2.0, 2.0],
+            Place::Top => [1.0, 2.0],
+        }
+    }
+}
+
 /// CD for a machine at this place, k given as in [`ContrastiveDivergence::with_schedule`]. Both copies of a layer that
 /// counts twice have one state. The gradient is that of one copy.
 ///
 /// # Errors
 /// As [`ContrastiveDivergence::with_schedule`].
 pub fn contrastive_divergence(place: Place, sweeps: Vec<(u64, u32)>) -> Result<ContrastiveDivergence, Error> {
-    let (up, down) = match place {
-        Place::Bottom => (2.0, 1.0),
-        Place::Middle => (2.0, 2.0),
-        Place::Top => (1.0, 2.0),
-    };
+    let [up, down] = place.scales();
     Ok(ContrastiveDivergence::with_schedule(sweeps)?.with_scales(up, down))
 }
 
@@ -70,9 +77,10 @@ pub fn compose(dbn: Dbn) -> Result<Dbm, Error> {
         return Err(Error::setting("hidden units", dbn.top.hidden.kind(), rule));
     }
     let device = dbn.top.device().clone();
-    let (mut layers, mut weights): (Vec<Box<dyn Units>>, Vec<Tensor>) = (Vec::new(), Vec::new());
+    let mut layers: Vec<Box<dyn Units>> = Vec::new();
+    let mut connections: Vec<Box<dyn Connection>> = Vec::new();
     for layer in dbn.lower {
-        weights.push(layer.generative.weights.transposed()?);
+        connections.push(Box::new(layer.generative.weights.transposed()?));
         match layers.last_mut() {
             Some(below) => average(&mut **below, biases(&*layer.generative.units)[0]),
             None => layers.push(layer.generative.units),
@@ -87,25 +95,25 @@ pub fn compose(dbn: Dbn) -> Result<Dbm, Error> {
     let units = dbn.top.visible.len() - classes.unwrap_or(0);
     let (mut joined, hidden) = (device.zeros(units, dbn.top.hidden.len()), dbn.top.hidden.len());
     joined.assign(dbn.top.weights.row_range(0..units));
-    weights.push(joined);
+    connections.push(Box::new(joined));
     layers.push(dbn.top.hidden.duplicate());
     if let Some(classes) = classes {
         let (mut label, mut rows) = (Softmax::new(&device, 1, classes)?, device.zeros(classes, hidden));
         label.biases.assign(of_top[1]);
         rows.assign(dbn.top.weights.row_range(units..units + classes));
-        weights.push(rows.transposed()?);
+        connections.push(Box::new(rows.transposed()?));
         layers.push(Box::new(label));
     }
-    Ok(Dbm { layers, weights, labelled: classes.is_some() })
+    Ok(Dbm { layers, connections, labelled: classes.is_some() })
 }
 
-fn biases(units: &dyn Units) -> Vec<&Tensor> {
+pub(crate) fn biases(units: &dyn Units) -> Vec<&Tensor> {
     let mut biases = Vec::new();
     units.visit(&mut |_, tensor| biases.push(tensor));
     biases
 }
 
 /// Biases become the mean of their own and others.
-fn average(units: &mut dyn Units, others: &Tensor) {
+pub(crate) fn average(units: &mut dyn Units, others: &Tensor) {
     units.visit_mut(&mut |_, tensor| tensor.assign((OLD + x(others)) * 0.5));
 }

@@ -36,7 +36,7 @@ pub trait Elementwise: Parameters + std::fmt::Debug + Send + Sync {
         let _ = state;
         None
     }
-    /// ∂(E(s) − S(s)·x)/∂parameter for each parameter in visiting order.
+    /// ∂(E(s) − S(s)·x)/∂parameter for each parameter in visiting order, unit by unit also where units share one.
     fn energy_gradients_of<'a>(&'a self, state: Expr<'a>, input: Expr<'a>) -> Vec<Expr<'a>>;
     /// −∂K(x)/∂parameter for each parameter, where the energy is not linear in the state.
     fn cumulant_gradients_of<'a>(&'a self, input: Expr<'a>) -> Option<Vec<Expr<'a>>> {
@@ -110,16 +110,12 @@ impl<T: Elementwise> Units for T {
     ) {
         if self.gradients_need_input() {
             input.with_values(|values, factor| {
-                add(
-                    self.energy_gradients_of(x(states), scaled(values, factor)),
-                    states.rows(),
-                    weight,
-                    keep,
-                    out,
-                );
+                let formulas = self.energy_gradients_of(x(states), scaled(values, factor));
+                add(formulas, [states.rows(), states.columns()], weight, keep, out);
             });
         } else {
-            add(self.energy_gradients_of(x(states), Expr::from(f32::NAN)), states.rows(), weight, keep, out);
+            let formulas = self.energy_gradients_of(x(states), Expr::from(f32::NAN));
+            add(formulas, [states.rows(), states.columns()], weight, keep, out);
         }
     }
     fn cumulant_gradients(
@@ -135,7 +131,7 @@ impl<T: Elementwise> Units for T {
         }
         input.with_values(|values, factor| {
             if let Some(formulas) = self.cumulant_gradients_of(scaled(values, factor)) {
-                add(formulas, mean.rows(), weight, keep, out);
+                add(formulas, [mean.rows(), mean.columns()], weight, keep, out);
             }
         });
     }
@@ -169,18 +165,22 @@ pub(crate) fn accumulate(scale: f32, keep: f32) -> Expr<'static> {
     if keep == 0.0 { ACC * scale } else { OLD * keep + ACC * scale }
 }
 
-/// Adds the weighted sums over cases of formulas to one tensor each.
-fn add(formulas: Vec<Expr<'_>>, cases: usize, weight: &Expr<'_>, keep: f32, out: &mut [Tensor]) {
+/// Adds the weighted sums over cases (and over units that share a parameter) of formulas on this grid to one tensor each.
+fn add(formulas: Vec<Expr<'_>>, grid: [usize; 2], weight: &Expr<'_>, keep: f32, out: &mut [Tensor]) {
     for (formula, out) in formulas.into_iter().zip(out) {
-        let grid = [cases, out.columns()];
         // A constant weight is applied once to the sum, not to every case.
-        match weight {
-            Expr::Constant(weight) => {
-                out.reduce(grid, Over::Rows, Reduction::Sum, formula, accumulate(*weight as f32, keep));
-            }
-            weight => {
-                out.reduce(grid, Over::Rows, Reduction::Sum, formula * weight.clone(), accumulate(1.0, keep))
-            }
+        let (formula, factor) = match weight {
+            Expr::Constant(weight) => (formula, *weight as f32),
+            weight => (formula * weight.clone(), 1.0),
+        };
+        if out.columns() == grid[1] {
+            out.reduce(grid, Over::Rows, Reduction::Sum, formula, accumulate(factor, keep));
+            continue;
         }
+        let mut of_units = out.device().zeros(1, grid[1]);
+        of_units.reduce(grid, Over::Rows, Reduction::Sum, formula, ACC);
+        let groups = of_units.view().split_rows(grid[1] / out.columns());
+        let grid = [groups.rows(), groups.columns()];
+        out.reduce(grid, Over::Rows, Reduction::Sum, groups, accumulate(factor, keep));
     }
 }

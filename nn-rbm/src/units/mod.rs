@@ -10,6 +10,7 @@ mod elementwise;
 mod gaussian;
 mod joined;
 mod rectified;
+mod shared_bernoulli;
 mod softmax;
 
 pub use bernoulli::Bernoulli;
@@ -18,6 +19,7 @@ pub(crate) use elementwise::accumulate;
 pub use gaussian::{Gaussian, Variance};
 pub use joined::Joined;
 pub use rectified::Rectified;
+pub use shared_bernoulli::SharedBernoulli;
 pub use softmax::Softmax;
 
 use nn_core::{Activation, Expr, Key, Parameters, Sum, Tensor, View, ViewMut};
