@@ -1,9 +1,11 @@
 //! Log-probability of test data under a machine, bounded from both sides.
 
+use std::path::PathBuf;
+
 use nn_core::{Key, Tensor};
-use nn_rbm::Rbm;
 use nn_rbm::ais::{Ais, Betas, Estimate, Progress as AisProgress};
 use nn_rbm::units::Units;
+use nn_rbm::{EnergyModel, Rbm};
 
 use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
@@ -43,7 +45,62 @@ pub struct Measurement<'a> {
     /// For all draws.
     pub key: Key,
     /// The checkpoint from which a run that is interrupted here goes on.
-    pub checkpoint: std::path::PathBuf,
+    pub checkpoint: PathBuf,
+}
+
+/// Annealed importance sampling of a model from both sides.
+#[derive(Debug)]
+pub struct BothWays<'a> {
+    /// What it is called on the screen.
+    pub name: &'a str,
+    /// Visible units of the base.
+    pub base: &'a dyn Units,
+    /// Inverse temperatures.
+    pub betas: Betas,
+    /// Chains from the base to the model.
+    pub chains: usize,
+    /// For all draws.
+    pub key: Key,
+    /// The checkpoint from which a run that is interrupted here goes on.
+    pub checkpoint: PathBuf,
+}
+
+impl BothWays<'_> {
+    /// Estimates of log Z, forward and reverse: the latter from fair states of all layers, as far as one can have them; of a
+    /// model of two layers those of the visible one will do.
+    ///
+    /// # Errors
+    /// After Ctrl-C, or if the device failed.
+    pub fn run(
+        self,
+        run: &Run,
+        model: &dyn EnergyModel,
+        states: &[Tensor],
+    ) -> Result<[Estimate; 2], RunError> {
+        let doing = "annealed importance sampling";
+        let _timer = run.phase(doing);
+        let flag = run.interruption_flag();
+        let bar = run.progress(self.name, 2000);
+        let sample = |reverse: bool| {
+            let show = |share: f64| bar.set((1000.0 * (share + f64::from(u8::from(reverse)))) as u64);
+            let path = nn_rbm::Path::new(model, self.base.duplicate());
+            let ais = Ais {
+                progress: Some(AisProgress(&show)),
+                interrupted: Some(&flag),
+                ..Ais::new(path, self.betas.clone())
+            };
+            match reverse {
+                false => ais.forward(model, self.chains, self.key.fold_in(0)),
+                true => ais.reverse_from(model, states, self.key.fold_in(1)),
+            }
+        };
+        match (sample(false), sample(true)) {
+            (Err(nn_core::Error::Interrupted { .. }), _) | (_, Err(nn_core::Error::Interrupted { .. })) => {
+                Err(run.stop_after_saving(self.checkpoint))
+            }
+            (forward, reverse) => Ok([forward.while_doing(doing)?, reverse.while_doing(doing)?]),
+        }
+    }
 }
 
 impl Measurement<'_> {
@@ -52,30 +109,11 @@ impl Measurement<'_> {
     /// # Errors
     /// After Ctrl-C, or if the device failed.
     pub fn run(self, run: &mut Run, rbm: &Rbm) -> Result<Likelihood, RunError> {
-        let doing = "annealed importance sampling";
-        let timer = run.phase(doing);
-        let flag = run.interruption_flag();
-        let bar = run.progress(&format!("{}both AIS bounds", self.prefix), 2000);
-        let sample = |reverse: bool| {
-            let show = |share: f64| bar.set((1000.0 * (share + f64::from(u8::from(reverse)))) as u64);
-            let path = nn_rbm::Path::new(rbm, self.base.duplicate());
-            let ais = Ais {
-                progress: Some(AisProgress(&show)),
-                interrupted: Some(&flag),
-                ..Ais::new(path, self.betas.clone())
-            };
-            match reverse {
-                false => ais.forward(rbm, self.chains, self.key.fold_in(0)),
-                true => ais.reverse(rbm, self.fantasies, self.key.fold_in(1)),
-            }
-        };
-        let (forward, reverse) = match (sample(false), sample(true)) {
-            (Err(nn_core::Error::Interrupted { .. }), _) | (_, Err(nn_core::Error::Interrupted { .. })) => {
-                return Err(run.stop_after_saving(self.checkpoint));
-            }
-            (forward, reverse) => (forward.while_doing(doing)?, reverse.while_doing(doing)?),
-        };
-        drop((bar, timer));
+        let doing = "measuring the log-probability";
+        let name = format!("{}both AIS bounds", self.prefix);
+        let (base, betas, chains, key) = (self.base, self.betas, self.chains, self.key);
+        let both = BothWays { name: &name, base, betas, chains, key, checkpoint: self.checkpoint };
+        let [forward, reverse] = both.run(run, rbm, std::slice::from_ref(self.fantasies))?;
         let test = -rbm.mean_free_energy(self.test).while_doing(doing)?;
         let train = -rbm.mean_free_energy(self.train).while_doing(doing)?;
         let found = Likelihood {

@@ -20,22 +20,30 @@ impl Activity {
     /// # Errors
     /// If the device failed.
     pub fn of(rbm: &Rbm, cases: &Tensor) -> Result<Activity, Error> {
-        let means = rbm.mean_hidden(cases);
-        let grid = [means.rows(), means.columns()];
+        Activity::of_means(&rbm.mean_hidden(cases), rbm.hidden.binary())
+    }
+
+    /// Looks at the means of a layer of hidden units, cases × units, such as those of
+    /// [`MeanField`](crate::dbm::MeanField); `binary` if the units are.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub fn of_means(means: &Tensor, binary: bool) -> Result<Activity, Error> {
+        let (device, grid) = (means.device(), [means.rows(), means.columns()]);
         let over = |sign: f32| {
-            let mut out = rbm.device().zeros(1, grid[1]);
-            out.reduce(grid, Over::Rows, Reduction::Max, nn_core::x(&means) * sign, ACC * sign);
+            let mut out = device.zeros(1, grid[1]);
+            out.reduce(grid, Over::Rows, Reduction::Max, nn_core::x(means) * sign, ACC * sign);
             out.to_array_f64()
         };
         let (largest, smallest) = (over(1.0)?, over(-1.0)?);
-        let mut total = rbm.device().zeros(1, grid[1]);
-        total.reduce(grid, Over::Rows, Reduction::Sum, &means, ACC * (1.0 / grid[0] as f32));
+        let mut total = device.zeros(1, grid[1]);
+        total.reduce(grid, Over::Rows, Reduction::Sum, means, ACC * (1.0 / grid[0] as f32));
         let units =
             |keep: &dyn Fn(usize) -> bool| (0..grid[1]).filter(|unit| keep(*unit)).collect::<Vec<_>>();
         Ok(Activity {
             mean: total.to_array_f64()?.mean().unwrap_or(f64::NAN),
             dead: units(&|unit| largest[[0, unit]] <= 0.01),
-            saturated: units(&|unit| rbm.hidden.binary() && smallest[[0, unit]] >= 0.99),
+            saturated: units(&|unit| binary && smallest[[0, unit]] >= 0.99),
         })
     }
 

@@ -138,7 +138,7 @@ impl GradientAssembly {
         };
         let product = term(1, &phases.model) - term(0, &phases.data);
         match sparsity {
-            Some(sparsity) => product + sparsity.mean_visible().t().dot(sparsity.pull()),
+            Some(sparsity) => product + sparsity.mean_below().t().dot(sparsity.pull()),
             None => product,
         }
     }

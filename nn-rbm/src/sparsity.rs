@@ -1,10 +1,11 @@
 //! A target for how often hidden units are on.
 
 use crate::{Phases, Rbm};
-use nn_core::{ACC, Error, Expr, OLD, Over, Parameters, Reduction, Tensor, x};
+use nn_core::{ACC, Device, Error, Expr, OLD, Over, Parameters, Reduction, Tensor, x};
 
 /// Pulls the mean activity q of every hidden unit towards p (Hinton, 2010, section 11): q ← d·q + (1 − d)·⟨E[h|v]⟩, and
-/// cost·(q − p) is added to the gradient of the bias, ⟨v⟩·cost·(q − p) to that of the weights.
+/// cost·(q − p) is added to the gradient of the bias, ⟨v⟩·cost·(q − p) to that of the weights. For a deep machine see
+/// [`LayerSparsity`](crate::dbm::LayerSparsity).
 #[derive(Debug)]
 pub struct Sparsity {
     target: f32,
@@ -12,7 +13,7 @@ pub struct Sparsity {
     decay: f32,
     activity: Tensor,
     pull: Tensor,
-    mean_visible: Tensor,
+    mean_below: Tensor,
 }
 
 impl Sparsity {
@@ -21,6 +22,17 @@ impl Sparsity {
     /// # Errors
     /// For values out of range.
     pub fn new(rbm: &Rbm, target: f32, cost: f32, decay: f32) -> Result<Sparsity, Error> {
+        Sparsity::of_layer(rbm.device(), [rbm.visible.len(), rbm.hidden.len()], target, cost, decay)
+    }
+
+    /// Of a layer of hidden units, given the numbers of units below it and of its own.
+    pub(crate) fn of_layer(
+        device: &Device,
+        [below, units]: [usize; 2],
+        target: f32,
+        cost: f32,
+        decay: f32,
+    ) -> Result<Sparsity, Error> {
         if !(target > 0.0 && target < 1.0) {
             return Err(Error::setting(
                 "sparsity target",
@@ -34,34 +46,25 @@ impl Sparsity {
         if !(0.0..1.0).contains(&decay) {
             return Err(Error::setting("sparsity decay", decay, "it must lie in [0, 1)"));
         }
-        let row = |columns| rbm.device().zeros(1, columns);
-        let mut activity = row(rbm.hidden.len());
+        let row = |columns| device.zeros(1, columns);
+        let mut activity = row(units);
         activity.assign(target);
-        Ok(Sparsity {
-            target,
-            cost,
-            decay,
-            activity,
-            pull: row(rbm.hidden.len()),
-            mean_visible: row(rbm.visible.len()),
-        })
+        Ok(Sparsity { target, cost, decay, activity, pull: row(units), mean_below: row(below) })
     }
 
     /// Takes in what the data phase saw.
     pub fn follow(&mut self, phases: &Phases<'_>) {
-        let (visible, hidden) = (phases.data.visible, phases.data.hidden);
+        self.follow_means(phases.data.visible, phases.data.hidden);
+    }
+
+    /// Takes in the means of the layer and the states or means of the one below, cases × units.
+    pub(crate) fn follow_means(&mut self, below: &Tensor, hidden: &Tensor) {
         let cases = hidden.rows() as f32;
         let moved = OLD * self.decay + ACC * ((1.0 - self.decay) / cases);
         self.activity.reduce([hidden.rows(), hidden.columns()], Over::Rows, Reduction::Sum, hidden, moved);
         self.pull.assign((x(&self.activity) - self.target) * self.cost);
         let mean: Expr<'_> = ACC * (1.0 / cases);
-        self.mean_visible.reduce(
-            [visible.rows(), visible.columns()],
-            Over::Rows,
-            Reduction::Sum,
-            visible,
-            mean,
-        );
+        self.mean_below.reduce([below.rows(), below.columns()], Over::Rows, Reduction::Sum, below, mean);
     }
 
     /// cost·(q − p), 1 × hidden.
@@ -69,9 +72,9 @@ impl Sparsity {
         &self.pull
     }
 
-    /// ⟨v⟩, 1 × visible.
-    pub(crate) fn mean_visible(&self) -> &Tensor {
-        &self.mean_visible
+    /// ⟨v⟩, or of a deep machine the means of the layer below, 1 × units.
+    pub(crate) fn mean_below(&self) -> &Tensor {
+        &self.mean_below
     }
 
     /// q, 1 × hidden.

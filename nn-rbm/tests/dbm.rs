@@ -127,6 +127,35 @@ fn mean_field() {
     }
 }
 
+/// The other layers given v have log Z(v) = log p(v) + E(v) + log Z, of every v; from it annealed importance sampling finds
+/// log p(v), which the bound cannot exceed. Where log Z(v) is known without, they are refused.
+#[test]
+fn log_probability_by_clamping() {
+    let device = Device::reference();
+    for (name, dbm) in deep::machines(&device) {
+        let deep = Deep::of(&dbm);
+        let inputs = device.tensor_f64(&all_cases(&deep, dbm.layers()[0].len()));
+        if dbm.layers().len() == 2 {
+            let message = dbm.given_visible(inputs.row_range(0..1)).unwrap_err().to_string();
+            assert!(message.contains("layers above the visible units is 1"), "{message}");
+            continue;
+        }
+        let mut energies = device.zeros(inputs.rows(), 1);
+        dbm.layers()[0].energy(inputs.view(), 1.0, 0.0, energies.view_mut());
+        let energies = energies.to_array_f64().unwrap();
+        for (case, v) in inputs.to_array_f64().unwrap().rows().into_iter().enumerate() {
+            let exact = deep.log_probability(|s| s[0] == v);
+            let view = inputs.row_range(case..case + 1);
+            let given = dbm.given_visible(view).unwrap();
+            let found = log_partition(&given).unwrap() - energies[[case, 0]] - deep.log_z;
+            assert!((found - exact).abs() < 1e-10, "{name}: {found} {exact}");
+            let betas = Betas::uniform(100).unwrap();
+            let estimate = dbm.log_probability(view, deep.log_z, betas, 100, Key::new(19)).unwrap();
+            assert!((estimate - exact).abs() < 0.1, "{name}: {estimate} {exact}");
+        }
+    }
+}
+
 /// A machine of one hidden layer is a restricted one: its bound is log p(v).
 #[test]
 fn of_one_hidden_layer_the_bound_is_exact() {

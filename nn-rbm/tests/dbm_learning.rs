@@ -21,7 +21,7 @@ use nn_core::{
 };
 use nn_rbm::{
     Dbm,
-    dbm::{Chains, DbmLearner, LayerGradients, LayerOffsets},
+    dbm::{Chains, DbmLearner, LayerGradients, LayerOffsets, LayerSparsity},
     units::Gaussian,
 };
 
@@ -63,7 +63,7 @@ fn gradients_are_those_of_the_energy() {
         let (data, model) = (noise(&dbm, 4, Key::new(3)), noise(&dbm, 3, Key::new(4)));
         let sides = [&data, &model].map(|states| states.iter().collect::<Vec<_>>());
         let mut assembly = LayerGradients::default();
-        let gradients = stored(&assembly.gradients(&dbm, &sides[0], &sides[1], None), &device);
+        let gradients = stored(&assembly.gradients(&dbm, &sides[0], &sides[1], None, None), &device);
         let energy = |dbm: &Dbm, states: &[Tensor]| {
             let mut mean = 0.0;
             for (layer, units) in dbm.layers().iter().enumerate() {
@@ -159,7 +159,7 @@ fn centring() {
     let gradients = |dbm: &Dbm, data: &[Tensor], model: &[Tensor], offsets: Option<&LayerOffsets>| {
         let sides = [data, model].map(|states| states.iter().collect::<Vec<_>>());
         let mut assembly = LayerGradients::default();
-        let tensors = stored(&assembly.gradients(dbm, &sides[0], &sides[1], offsets), &device);
+        let tensors = stored(&assembly.gradients(dbm, &sides[0], &sides[1], offsets, None), &device);
         tensors.iter().map(|tensor| tensor.to_array_f64().unwrap()).collect::<Vec<_>>()
     };
     let mut offsets = LayerOffsets::new(&dbm, 0.3).unwrap();
@@ -192,6 +192,67 @@ fn centring() {
     assert!(LayerOffsets::new(&dbm, 1.1).is_err());
 }
 
+/// What sparsity adds, worked out from the means of the data: d·p + (1 − d)·⟨m⟩ − p times the cost to biases, that times the
+/// means below to weights; centred, the means below less their offsets, and biases make up for it. A strong pull takes the
+/// activity from 0.5 to the target.
+#[test]
+fn sparsity() {
+    let device = Device::reference();
+    let dbm = machine(&device, 3, &[4, 2], None);
+    let (data, model) = (noise(&dbm, 4, Key::new(7)), noise(&dbm, 3, Key::new(8)));
+    let sides = [&data, &model].map(|states| states.iter().collect::<Vec<_>>());
+    let (targets, cost, decay) = ([0.25f32, 0.125], 0.5f32, 0.75f32);
+    let mut sparsity = LayerSparsity::new(&dbm, &targets, cost, decay).unwrap();
+    sparsity.follow(&data);
+    let mut offsets = LayerOffsets::new(&dbm, 0.3).unwrap();
+    offsets.follow(&data);
+    let mean =
+        |tensor: &Tensor| tensor.to_array_f64().unwrap().mean_axis(Axis(0)).unwrap().insert_axis(Axis(0));
+    for centring in [None, Some(&offsets)] {
+        let [with, without] = [Some(&sparsity), None].map(|sparsity| {
+            let mut assembly = LayerGradients::default();
+            let sums = stored(&assembly.gradients(&dbm, &sides[0], &sides[1], centring, sparsity), &device);
+            sums.iter().map(|tensor| tensor.to_array_f64().unwrap()).collect::<Vec<_>>()
+        });
+        let added: Vec<Array2<f64>> =
+            with.iter().zip(&without).map(|(with, without)| with - without).collect();
+        let offset = |layer: usize| match centring {
+            Some(offsets) => offsets.offsets[layer].to_array_f64().unwrap(),
+            None => Array2::zeros((1, dbm.layers()[layer].len())),
+        };
+        let pull = |layer: usize| {
+            let target = f64::from(targets[layer - 1]);
+            (mean(&data[layer]) - target) * f64::from(1.0 - decay) * f64::from(cost)
+        };
+        let weights = |layer: usize| (mean(&data[layer - 1]) - offset(layer - 1)).t().dot(&pull(layer));
+        let wanted = [
+            -offset(1).dot(&weights(1).t()),
+            weights(1),
+            pull(1) - offset(0).dot(&weights(1)) - offset(2).dot(&weights(2).t()),
+            weights(2),
+            pull(2) - offset(1).dot(&weights(2)),
+        ];
+        for (at, (added, wanted)) in added.iter().zip(&wanted).enumerate() {
+            let off = distance(added, wanted);
+            assert!(off < 1e-7, "centred {}, {at}: {off}", centring.is_some());
+        }
+    }
+
+    let mut learner = learner(&Device::cpu());
+    let batch = cases(&Device::cpu());
+    learner.sparsity = Some(LayerSparsity::new(&learner.dbm, &[0.2, 0.1], 10.0, 0.9).unwrap());
+    (0..500).for_each(|update| learner.update(&batch, update, Key::new(42).fold_in(update)));
+    let posterior = learner.dbm.mean_field(batch.inputs.view(), 10);
+    for (layer, target) in [(1, 0.2), (2, 0.1)] {
+        let found = posterior.means()[layer].to_array_f64().unwrap().mean().unwrap();
+        println!("layer {layer}: {found}");
+        assert!((found - target).abs() < 0.05, "layer {layer}: {found}");
+    }
+    let message = LayerSparsity::new(&dbm, &[0.1; 3], cost, decay).unwrap_err().to_string();
+    assert!(message.contains("number of sparsity targets is 3"), "{message}");
+    assert!(LayerSparsity::new(&dbm, &[1.0], cost, decay).is_err());
+}
+
 fn cases(device: &Device) -> Cases {
     let inputs = Array2::from_shape_fn((6, 3), |(i, j)| ((i >> j) & 1) as f32);
     let targets = Array2::from_shape_fn((6, 2), |(i, j)| f32::from(u8::from(i % 2 == j)));
@@ -205,6 +266,7 @@ fn learner(device: &Device) -> DbmLearner<Sgd> {
     let sgd = Sgd::new(&dbm, rate, 0.5, Penalty::l2(0.001)).unwrap();
     let mut learner = DbmLearner::new(dbm, chains, sgd);
     learner.offsets = Some(LayerOffsets::new(&learner.dbm, 0.05).unwrap());
+    learner.sparsity = Some(LayerSparsity::new(&learner.dbm, &[0.2, 0.1], 0.1, 0.9).unwrap());
     learner
 }
 
@@ -224,8 +286,8 @@ fn learn_the_same() {
     }
 }
 
-/// A steady update reads and writes nothing; without a label it allocates nothing. Its products: 3 inputs of the start,
-/// 10 sweeps of 2 layers of mean field, 5 sweeps of a visible and a second hidden layer, and of the first one its mean, then
+/// A steady update reads and writes nothing; without a label it allocates nothing. Its products: 2 inputs of the start, of
+/// which that from the visible units serves all sweeps, 10 sweeps of 2 layers of mean field, 5 sweeps of a visible and a second hidden layer, and of the first one its mean, then
 /// a draw, and the gradients of 2 matrices.
 #[test]
 fn nothing_is_read() {

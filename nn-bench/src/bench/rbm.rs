@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use nn_core::{Binarize, Cases, Dataset, Error, Fit, Key, Learner, Penalty, Sgd, init};
 use nn_rbm::ais::{Ais, Betas};
 use nn_rbm::estimator::{ContrastiveDivergence, GradientEstimator, Persistent};
-use nn_rbm::{Path, Rbm, RbmLearner};
+use nn_rbm::{EnergyModel, Path, Rbm, RbmLearner};
 
 use super::amount::Amount;
 use super::bench_error::BenchError;
@@ -23,12 +23,12 @@ const MOMENTUM: f32 = 0.9;
 const DECAY: f32 = 2e-4;
 const TEMPERATURES: usize = 1000;
 /// Cases that the reconstruction error is measured on.
-const MEASURED: usize = 1000;
+pub(super) const MEASURED: usize = 1000;
 
 /// The figure of learning, as learners name it.
 pub const RECONSTRUCTION_ERROR: &str = "reconstruction error";
 
-const TORCH: &[&str] = &["torch", "torch-rand"];
+pub(super) const TORCH: &[&str] = &["torch", "torch-rand"];
 const TORCH_AND_SCIKIT_LEARN: &[&str] = &["torch", "torch-rand", "scikit-learn"];
 
 /// Contrastive divergence with 1 and 10 sweeps, persistent contrastive divergence, annealed importance sampling.
@@ -56,7 +56,7 @@ pub fn workloads(conditions: &Conditions, matrices: &mut Matrices) -> Result<Vec
     let mut rbm = Rbm::bernoulli(device, data.columns(), HIDDEN, ais_key)?;
     rbm.weights = init::normal(device, data.columns(), HIDDEN, 0.05, ais_key);
     matrices.hand_over("ais-weights", &rbm.weights)?;
-    all.push(annealing(rbm, ais_key)?);
+    all.push(annealing("rbm-ais", rbm, TORCH, ais_key)?);
     Ok(all)
 }
 
@@ -110,28 +110,40 @@ impl Subject for Training {
 /// # Errors
 ///
 /// If the device failed.
-pub fn reconstruction_error(learner: &RbmLearner<Sgd>, cases: &Cases, key: Key) -> Result<f64, Error> {
+pub fn reconstruction_error(learner: &dyn Learner, cases: &Cases, key: Key) -> Result<f64, Error> {
     let figures = learner.measure(cases, key)?;
     let error = figures.into_iter().find(|(name, _)| *name == RECONSTRUCTION_ERROR);
     Ok(error.map_or(f64::NAN, |(_, value)| value))
 }
 
-fn annealing(rbm: Rbm, key: Key) -> Result<Workload, BenchError> {
-    let path = Path::from_model(&rbm);
-    // A step up for each temperature but the first, and a step down between each two of them.
-    let products = (2 * TEMPERATURES - 1) as f64;
-    let amount = Amount::Flop(products * product_flop(CHAINS, rbm.visible.len(), HIDDEN));
+/// Forward annealing of a model without data, whose base are its own visible units.
+///
+/// # Errors
+///
+/// If the device failed.
+pub fn annealing(
+    name: &str,
+    model: impl EnergyModel + 'static,
+    peers: &'static [&'static str],
+    key: Key,
+) -> Result<Workload, BenchError> {
+    let path = Path::from_model(&model);
+    // Between layers that are joined a step to those that are summed out for each temperature but the first, and a step back
+    // between each two of them.
+    let sweeps = (2 * TEMPERATURES - 1) as f64;
+    let weights = model.layered().weights.into_iter();
+    let flop: f64 = weights.map(|weights| product_flop(CHAINS, weights.rows(), weights.columns())).sum();
     let ais = Ais::new(path, Betas::uniform(TEMPERATURES)?);
-    let ours = Box::new(Annealing { ais, rbm, key, runs: 0, log_partition: f64::NAN });
-    let (name, work) = ("rbm-ais".to_string(), format!("{CHAINS} chains × {TEMPERATURES} temperatures"));
-    let figure = "estimate of log Z";
-    Ok(Workload { name, work, amount, yardstick: false, figure, peers: TORCH, ours })
+    let ours = Box::new(Annealing { ais, model: Box::new(model), key, runs: 0, log_partition: f64::NAN });
+    let (name, work) = (name.to_string(), format!("{CHAINS} chains × {TEMPERATURES} temperatures"));
+    let (amount, figure) = (Amount::Flop(sweeps * flop), "estimate of log Z");
+    Ok(Workload { name, work, amount, yardstick: false, figure, peers, ours })
 }
 
 /// Each estimate is read, which waits for the device.
 struct Annealing {
     ais: Ais<'static>,
-    rbm: Rbm,
+    model: Box<dyn EnergyModel>,
     key: Key,
     runs: u64,
     log_partition: f64,
@@ -139,7 +151,7 @@ struct Annealing {
 
 impl Subject for Annealing {
     fn unit(&mut self) -> Result<(), Error> {
-        let estimate = self.ais.forward(&self.rbm, CHAINS, self.key.fold_in(self.runs))?;
+        let estimate = self.ais.forward(&*self.model, CHAINS, self.key.fold_in(self.runs))?;
         self.runs += 1;
         self.log_partition = estimate.log_partition;
         Ok(())

@@ -4,7 +4,7 @@ use super::bench_error::BenchError;
 use super::conditions::Conditions;
 use super::matrices::Matrices;
 use super::workload::Workload;
-use super::{device, networks, product, rbm};
+use super::{device, energy, networks, product, rbm};
 use crate::nearest_name::nearest_name;
 
 /// Workloads that belong together and whose peers are one script.
@@ -25,7 +25,7 @@ pub struct Suite {
 }
 
 /// All suites, in the order in which they are measured.
-pub const SUITES: [Suite; 4] = [
+pub const SUITES: [Suite; 5] = [
     Suite {
         name: "product",
         script_name: "product.py",
@@ -41,6 +41,14 @@ pub const SUITES: [Suite; 4] = [
         digits: true,
         any_speed: false,
         workloads: rbm::workloads,
+    },
+    Suite {
+        name: "energy",
+        script_name: "energy.py",
+        script: include_str!("../../peers/energy.py"),
+        digits: true,
+        any_speed: false,
+        workloads: energy::workloads,
     },
     Suite {
         name: "device",
@@ -92,11 +100,11 @@ mod tests {
         let message = find_suites(Some("prodct")).unwrap_err().to_string();
         assert_eq!(
             message,
-            "no suite is called 'prodct'; did you mean 'product'? the suites are: product, rbm, device, networks"
+            "no suite is called 'prodct'; did you mean 'product'? the suites are: product, rbm, energy, device, networks"
         );
         let message = find_suites(Some("zzz")).unwrap_err().to_string();
         assert!(
-            !message.contains("did you mean") && message.ends_with("product, rbm, device, networks"),
+            !message.contains("did you mean") && message.ends_with("product, rbm, energy, device, networks"),
             "{message}"
         );
     }

@@ -1,6 +1,7 @@
 //! The registry: one file or folder an experiment in this folder, one line an experiment in [`experiments`].
 
 mod cifar10;
+mod dbm_mnist;
 mod dbn_mnist;
 mod deep_autoencoder;
 mod depth_difficulty;
@@ -25,6 +26,8 @@ pub fn experiments() -> Vec<Box<dyn Experiment>> {
         Box::new(rbm_estimators::RbmEstimators),
         Box::new(rbm_digits_classify::RbmDigitsClassify),
         Box::new(dbn_mnist::DbnMnist),
+        Box::new(dbm_mnist::DbmMnist { layers: 2 }),
+        Box::new(dbm_mnist::DbmMnist { layers: 3 }),
         Box::new(shape_bm_horses::ShapeBmHorses),
         Box::new(lenet_mnist::LenetMnist),
         Box::new(cifar10::Cifar10),

@@ -1,8 +1,8 @@
 //! The gradient of a deep machine: data statistics against model statistics.
 
-use super::{Dbm, LayerOffsets};
+use super::{Dbm, LayerOffsets, LayerSparsity};
 use crate::EnergyModel;
-use nn_core::{ACC, Expr, OLD, Product, Sum, Tensor};
+use nn_core::{ACC, Expr, OLD, Product, Sum, Tensor, x};
 
 /// Makes gradients of −log p(v), or of the bound that stands for it, in memory that is kept from update to update.
 ///
@@ -23,13 +23,14 @@ pub struct LayerGradients {
 impl LayerGradients {
     /// The gradient by every parameter, in visiting order, from states or means of every layer: of the data phase and of the
     /// model, each a mean over its own rows. Of layers that are joined, states and means must be such that the mean of their
-    /// product is meant: independent of each other given the row, or one the mean given the other.
+    /// product is meant: independent of each other given the row, or one the mean given the other. Sparsity adds its own.
     pub fn gradients<'a>(
         &'a mut self,
         dbm: &Dbm,
         data: &[&'a Tensor],
         model: &[&'a Tensor],
         offsets: Option<&LayerOffsets>,
+        sparsity: Option<&'a LayerSparsity>,
     ) -> Vec<Sum<'a>> {
         let at = dbm.layered();
         if self.units.is_empty() {
@@ -56,7 +57,13 @@ impl LayerGradients {
             }
         }
         if let Some(offsets) = offsets {
-            self.centre(dbm, data, model, offsets);
+            self.centre(dbm, data, model, offsets, sparsity);
+        }
+        for (layer, gradients) in self.units.iter_mut().enumerate() {
+            if let Some(of_layer) = sparsity.and_then(|sparsity| sparsity.of(layer)) {
+                // The first parameter of hidden units is their bias.
+                gradients[0].assign(OLD + x(of_layer.pull()));
+            }
         }
         let this: &'a LayerGradients = self;
         let mut gradients = Vec::new();
@@ -64,7 +71,7 @@ impl LayerGradients {
             if let Some(below) = layer.checked_sub(1) {
                 gradients.push(match offsets {
                     Some(_) => Sum::from(&this.matrices[below]),
-                    None => Sum::from(products(dbm, &this.statistics, below, data, model)),
+                    None => Sum::from(products(dbm, &this.statistics, below, data, model, sparsity)),
                 });
             }
             gradients.extend(units.iter().map(Sum::from));
@@ -72,7 +79,14 @@ impl LayerGradients {
         gradients
     }
 
-    fn centre(&mut self, dbm: &Dbm, data: &[&Tensor], model: &[&Tensor], offsets: &LayerOffsets) {
+    fn centre(
+        &mut self,
+        dbm: &Dbm,
+        data: &[&Tensor],
+        model: &[&Tensor],
+        offsets: &LayerOffsets,
+        sparsity: Option<&LayerSparsity>,
+    ) {
         let LayerGradients { units, statistics, matrices } = self;
         let offsets = &offsets.offsets;
         if matrices.is_empty() {
@@ -83,7 +97,12 @@ impl LayerGradients {
             // Σ sᵀt − cᵀΣt − Σsᵀe up to what drops out of the difference of the phases.
             let (below, above) = (&units[layer][0], &units[layer + 1][0]);
             let corrections = offsets[layer].t().dot(above) + below.t().dot(&offsets[layer + 1]);
-            matrix.product(products(dbm, statistics, layer, data, model) - corrections, ACC);
+            let mut centred = products(dbm, statistics, layer, data, model, sparsity) - corrections;
+            if let Some(of_layer) = sparsity.and_then(|sparsity| sparsity.of(layer + 1)) {
+                // ⟨m − c⟩ instead of ⟨m⟩ here, too.
+                centred = centred - offsets[layer].t().dot(of_layer.pull());
+            }
+            matrix.product(centred, ACC);
         }
         for (layer, matrix) in matrices.iter().enumerate() {
             units[layer][0].product(offsets[layer + 1].dot(matrix.t()), OLD - ACC);
@@ -92,17 +111,24 @@ impl LayerGradients {
     }
 }
 
-/// ⟨S(sₗ)ᵀsₗ₊₁⟩_model − ⟨S(sₗ)ᵀsₗ₊₁⟩_data
+/// ⟨S(sₗ)ᵀsₗ₊₁⟩_model − ⟨S(sₗ)ᵀsₗ₊₁⟩_data, and the pull of sparsity.
 fn products<'b>(
     dbm: &Dbm,
     statistics: &'b [Option<Tensor>; 2],
     layer: usize,
     data: &[&'b Tensor],
     model: &[&'b Tensor],
+    sparsity: Option<&'b LayerSparsity>,
 ) -> Product<'b> {
     let [of_data, of_model] = [(data, &statistics[0]), (model, &statistics[1])].map(|(states, statistic)| {
         let below = statistic.as_ref().filter(|_| layer == 0).unwrap_or(states[layer]);
         dbm.connections[layer].pairs(below.view(), states[layer + 1].view()) * (1.0 / below.rows() as f32)
     });
-    of_model - of_data
+    match sparsity.and_then(|sparsity| sparsity.of(layer + 1)) {
+        Some(of_layer) => {
+            let pull = dbm.connections[layer].pairs(of_layer.mean_below().view(), of_layer.pull().view());
+            of_model - of_data + pull
+        }
+        None => of_model - of_data,
+    }
 }

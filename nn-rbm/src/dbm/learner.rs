@@ -1,6 +1,6 @@
 //! Joint training of all layers of a deep machine.
 
-use super::{Chains, Dbm, LayerGradients, LayerOffsets, MeanField};
+use super::{Chains, Dbm, LayerGradients, LayerOffsets, LayerSparsity, MeanField};
 use crate::{EnergyModel, labels::check};
 use nn_core::{
     Cases, Dataset, Error, Key, Learner, Loss, Optimizer, Parameters, Tensor,
@@ -15,7 +15,7 @@ use nn_core::{
 /// cases have them. It moves the chains, and follows the difference of both statistics, which is the gradient of the lower
 /// bound for that q. The rate must be so small that the chains keep up: 0.005 falling to 0, or less.
 ///
-/// Parameters: those of the machine, `optimizer.…`, `chains.…` and `offsets.…`.
+/// Parameters: those of the machine, `optimizer.…`, `chains.…`, `offsets.…` and `sparsity.…`.
 #[derive(Debug)]
 pub struct DbmLearner<O> {
     /// The model.
@@ -30,12 +30,14 @@ pub struct DbmLearner<O> {
     pub chain_sweeps: u64,
     /// Offsets of the centred gradient, if it is to be used, as it should be without pretraining.
     pub offsets: Option<LayerOffsets>,
+    /// Targets for the activity of hidden units, if there are any.
+    pub sparsity: Option<LayerSparsity>,
     posterior: Option<MeanField>,
     gradients: LayerGradients,
 }
 
 impl<O: Optimizer> DbmLearner<O> {
-    /// A learner with 10 mean-field sweeps and 5 Gibbs sweeps an update, not centred.
+    /// A learner with 10 mean-field sweeps and 5 Gibbs sweeps an update, without centring and sparsity.
     pub fn new(dbm: Dbm, chains: Chains, optimizer: O) -> DbmLearner<O> {
         DbmLearner {
             dbm,
@@ -44,6 +46,7 @@ impl<O: Optimizer> DbmLearner<O> {
             inference_sweeps: 10,
             chain_sweeps: 5,
             offsets: None,
+            sparsity: None,
             posterior: None,
             gradients: LayerGradients::default(),
         }
@@ -52,7 +55,7 @@ impl<O: Optimizer> DbmLearner<O> {
 
 impl<O: Optimizer> Learner for DbmLearner<O> {
     fn update(&mut self, batch: &Cases, update: u64, key: Key) {
-        let DbmLearner { dbm, optimizer, chains, offsets, posterior, gradients, .. } = self;
+        let DbmLearner { dbm, optimizer, chains, offsets, sparsity, posterior, gradients, .. } = self;
         let labels = batch.targets.as_ref().filter(|_| dbm.classes().is_some());
         let fits = |kept: &MeanField| kept.cases() == batch.len() && kept.labelled() == labels.is_some();
         if !posterior.as_ref().is_some_and(fits) {
@@ -65,8 +68,12 @@ impl<O: Optimizer> Learner for DbmLearner<O> {
         if let Some(offsets) = offsets {
             offsets.follow(posterior.means());
         }
+        if let Some(sparsity) = sparsity {
+            sparsity.follow(posterior.means());
+        }
         let data: Vec<&Tensor> = posterior.means().iter().collect();
-        let sums = gradients.gradients(dbm, &data, &chains.statistics(), offsets.as_ref());
+        let model = chains.statistics();
+        let sums = gradients.gradients(dbm, &data, &model, offsets.as_ref(), sparsity.as_ref());
         optimizer.update(dbm, &sums, update);
         dbm.constrain();
     }
@@ -111,6 +118,9 @@ impl<O: Optimizer> Parameters for DbmLearner<O> {
         if let Some(offsets) = &self.offsets {
             visit_under("offsets", offsets, see);
         }
+        if let Some(sparsity) = &self.sparsity {
+            visit_under("sparsity", sparsity, see);
+        }
     }
     fn visit_mut(&mut self, see: &mut dyn FnMut(&str, &mut Tensor)) {
         self.dbm.visit_mut(see);
@@ -118,6 +128,9 @@ impl<O: Optimizer> Parameters for DbmLearner<O> {
         visit_mut_under("chains", &mut self.chains, see);
         if let Some(offsets) = &mut self.offsets {
             visit_mut_under("offsets", offsets, see);
+        }
+        if let Some(sparsity) = &mut self.sparsity {
+            visit_mut_under("sparsity", sparsity, see);
         }
     }
 }

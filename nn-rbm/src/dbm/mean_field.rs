@@ -1,7 +1,7 @@
 //! The variational posterior of a deep Boltzmann machine, and the bound that it gives.
 
 use super::Dbm;
-use crate::{EnergyModel, Layered};
+use crate::{EnergyModel, Layered, kept::keep_or_make};
 use nn_core::{ACC, Error, OLD, Over, Reduction, Sum, Tensor, View, x};
 use std::ops::Range;
 
@@ -18,6 +18,8 @@ pub struct MeanField {
     means: Vec<Tensor>,
     /// The input x that each of the means is E[h | x] of.
     inputs: Vec<Tensor>,
+    /// S(v)·W₁, which stays from sweep to sweep.
+    from_visible: Tensor,
     /// The layers that are inferred.
     free: Range<usize>,
     /// Means before a sweep, where they are compared.
@@ -45,7 +47,9 @@ impl MeanField {
         assert!(!labelled || dbm.classes().is_some(), "labels for a machine without");
         let at = dbm.layered();
         let (means, inputs) = (at.room(cases), at.room(cases));
-        MeanField { free: 1..means.len() - usize::from(labelled), means, inputs, previous: Vec::new() }
+        let from_visible = dbm.device().zeros(cases, at.layers[1].len());
+        let free = 1..means.len() - usize::from(labelled);
+        MeanField { means, inputs, from_visible, free, previous: Vec::new() }
     }
 
     /// Cases that there is memory for.
@@ -70,12 +74,18 @@ impl MeanField {
         if let Some(labels) = labels {
             self.means[self.free.end].assign(labels);
         }
-        let at = dbm.layered();
+        let (at, from_visible) = (dbm.layered(), &mut self.from_visible);
+        at.with_input(1, Some(&self.means[0]), None, |sum| sum.store(from_visible.view_mut(), ACC));
         for layer in self.free.clone() {
             let scale = if layer + 1 < self.means.len() { 2.0 } else { 1.0 };
-            let from_below = Layered { scale, ..at.clone() };
             let ((below, own), input) = (self.means.split_at_mut(layer), &mut self.inputs[layer]);
-            from_below.with_input(layer, below.last(), None, |sum| sum.store(input.view_mut(), ACC));
+            match layer {
+                1 => input.assign(x(&self.from_visible) * scale),
+                _ => {
+                    let from_below = Layered { scale, ..at.clone() };
+                    from_below.with_input(layer, below.last(), None, |sum| sum.store(input.view_mut(), ACC));
+                }
+            }
             at.layers[layer].mean(&Sum::from(&*input), own[0].view_mut());
         }
     }
@@ -87,7 +97,7 @@ impl MeanField {
         }
     }
 
-    /// The update of one layer. Waits for nothing.
+    /// The update of one layer, the machine being as it was at the start. Waits for nothing.
     ///
     /// # Panics
     /// If the layer is not inferred.
@@ -95,10 +105,16 @@ impl MeanField {
     pub fn update(&mut self, dbm: &Dbm, layer: usize) {
         assert!(self.free.contains(&layer), "layer {layer} is not inferred");
         let (at, input) = (dbm.layered(), &mut self.inputs[layer]);
-        at.with_states(layer, &mut self.means, |sum, own| {
-            sum.store(input.view_mut(), ACC);
-            at.layers[layer].mean(&Sum::from(&*input), own.view_mut());
-        });
+        match (layer, self.means.get(layer + 1)) {
+            (1, None) => input.assign(&self.from_visible),
+            (1, above) => at.with_input(1, None, above, |sum| {
+                sum.store(input.view_mut(), ACC + &self.from_visible);
+            }),
+            (_, above) => at.with_input(layer, Some(&self.means[layer - 1]), above, |sum| {
+                sum.store(input.view_mut(), ACC);
+            }),
+        }
+        at.layers[layer].mean(&Sum::from(&*input), self.means[layer].view_mut());
     }
 
     /// Sweeps until no mean moves by more than `tolerance`, at most so many times. Waits for the device after each.
@@ -153,11 +169,18 @@ impl MeanField {
         for layer in 1..self.means.len() {
             let (means, below) = (&self.means[layer], &self.means[layer - 1]);
             let own = self.free.contains(&layer).then(|| &self.inputs[layer]);
-            let mut input = dbm.device().zeros(cases, means.columns());
-            at.with_input(layer, Some(below), None, |sum| sum.store(input.view_mut(), ACC));
+            let mut room = None;
+            let from_below = match layer {
+                1 => &self.from_visible,
+                _ => {
+                    let input = keep_or_make(&mut room, dbm.device(), cases, means.columns());
+                    at.with_input(layer, Some(below), None, |sum| sum.store(input.view_mut(), ACC));
+                    &*input
+                }
+            };
             let pull = match own {
-                Some(own) => x(means) * (x(&input) - own),
-                None => x(means) * &input,
+                Some(own) => x(means) * (x(from_below) - own),
+                None => x(means) * from_below,
             };
             out.reduce([cases, means.columns()], Over::Columns, Reduction::Sum, pull, OLD + ACC);
             if let Some(own) = own {

@@ -4,9 +4,9 @@
 //! - [`MeanField`]: the variational posterior and the lower bound on log p(v). [`Chains`]: Gibbs chains, free or with
 //!   labels clamped.
 //! - [`DbmLearner`]: joint training by mean field and persistent chains; [`LayerOffsets`]: centring, with which it works
-//!   without pretraining, too.
+//!   without pretraining, too; [`LayerSparsity`]: targets for hidden activity.
 //! - [`Dbm::classifier`]: discriminative fine-tuning. log Z comes from [`ais`](crate::ais) and
-//!   [`partition`](crate::partition) as for restricted machines.
+//!   [`partition`](crate::partition) as for restricted machines. [`Dbm::log_probability`]: log p(v) itself, by clamping v.
 //!
 //! ```
 //! use nn_core::init::Initialization::Normal;
@@ -35,18 +35,21 @@
 //! ```
 
 mod chains;
+mod clamped;
 mod fine_tuning;
 mod gradient;
 mod learner;
 mod mean_field;
 mod offsets;
 pub mod pretraining;
+mod sparsity;
 
 pub use chains::Chains;
 pub use gradient::LayerGradients;
 pub use learner::DbmLearner;
 pub use mean_field::{MeanField, Settled};
 pub use offsets::LayerOffsets;
+pub use sparsity::LayerSparsity;
 
 use crate::{
     Connection, EnergyModel, Layered,

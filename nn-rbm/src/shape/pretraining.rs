@@ -120,7 +120,7 @@ impl<O: Optimizer> Learner for PretrainingLearner<O> {
         down.with_input(0, None, Some(drawn), |input| at.layers[0].mean(input, model.view_mut()));
         up.with_input(1, Some(model), None, |input| at.layers[1].mean(input, model_hidden.view_mut()));
         let phases: [[&Tensor; 2]; 2] = [[data, data_hidden], [model, model_hidden]];
-        let sums = self.gradients.gradients(&self.machine, &phases[0], &phases[1], None);
+        let sums = self.gradients.gradients(&self.machine, &phases[0], &phases[1], None, None);
         self.optimizer.update(&mut self.machine, &sums, update);
         drop(sums);
         self.states = kept;
