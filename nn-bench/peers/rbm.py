@@ -4,7 +4,8 @@ contrastive divergence that scikit-learn has.
 Torch runs twice: as `torch` it draws binary units with `torch.bernoulli`, as its documentation would have it, and as
 `torch-rand` by comparing uniform numbers with the probabilities, which is faster on processors.
 
-Matrices: `inputs` (cases × 784, in [0, 1]), `weights` (the start of training, 784 × 500) and `ais-weights`.
+Matrices: `inputs` (cases × 784, in [0, 1]), `weights` (the start of training, 784 × 500), `ais-weights`, and `crbm/…` for
+a convolutional machine: `inputs` (cases × 729), `weights` (144 × 40).
 """
 
 import math
@@ -157,6 +158,86 @@ class ScikitLearnPersistent:
         return numpy.square(cases - sigmoid(hidden @ machine.components_ + machine.intercept_visible_)).mean()
 
 
+class TorchConvolutional(TorchWork):
+    """A convolutional RBM with probabilistic max-pooling: 27×27 pixels, 40 filters, blocks of 2×2 hidden units of which at
+    most one is on; one unit of work is ten updates by contrastive divergence with one sweep, in minibatches of 20.
+
+    Blocks are drawn by `torch.multinomial`, or by comparing one uniform number with the running sums of their outcomes.
+    """
+
+    BATCH, UPDATES, RATE, TARGET, MEASURED = 20, 10, 0.1, 0.003, 200
+
+    def __init__(self, torch, device, draw, inputs, weights):
+        super().__init__(torch, device)
+        self.by_sums = draw is not torch.bernoulli
+        self.inputs = torch.from_numpy(inputs).to(device).reshape(-1, 1, 27, 27)
+        side = int(math.isqrt(weights.shape[0]))
+        filters = torch.from_numpy(weights).to(device).t().reshape(-1, 1, side, side)
+        self.filters = filters.contiguous()
+        self.biases = torch.zeros(len(filters), device=device)
+        self.visible_bias = torch.zeros(1, device=device)
+        self.done = 0
+
+    def blocks(self, visible):
+        """The outcomes of each block, off the last, cases × maps × blocks down × blocks across × 5."""
+        functional = self.torch.nn.functional
+        logits = functional.conv2d(visible, self.filters, self.biases)
+        cases, maps, down, across = logits.shape
+        logits = logits.reshape(cases, maps, down // 2, 2, across // 2, 2).permute(0, 1, 2, 4, 3, 5)
+        logits = logits.reshape(cases, maps, down // 2, across // 2, 4)
+        return functional.pad(logits, (0, 1)).softmax(-1)
+
+    def units(self, blocks):
+        """Values of the four units of each block as maps."""
+        cases, maps, down, across, _ = blocks.shape
+        units = blocks[..., :4].reshape(cases, maps, down, across, 2, 2).permute(0, 1, 2, 4, 3, 5)
+        return units.reshape(cases, maps, 2 * down, 2 * across)
+
+    def sample(self, outcomes):
+        if self.by_sums:
+            uniform = self.torch.rand(outcomes.shape[:-1], device=outcomes.device).unsqueeze(-1)
+            sums = outcomes[..., :4].cumsum(-1)
+            on = (uniform < sums).float()
+            on[..., 1:] -= on[..., :-1].clone()
+            return on
+        flat = self.torch.multinomial(outcomes.reshape(-1, 5), 1).reshape(outcomes.shape[:-1])
+        return self.torch.nn.functional.one_hot(flat, 5).float()
+
+    def mean_visible(self, hidden):
+        return (self.torch.nn.functional.conv_transpose2d(hidden, self.filters) + self.visible_bias).sigmoid_()
+
+    def unit(self):
+        with self.torch.no_grad():
+            for _ in range(self.UPDATES):
+                first = self.done * self.BATCH
+                cases = [case % len(self.inputs) for case in range(first, first + self.BATCH)]
+                self.update(self.inputs[cases])
+                self.done += 1
+
+    def update(self, data):
+        outcomes = self.blocks(data)
+        data_hidden = self.units(outcomes)
+        model = self.mean_visible(self.units(self.sample(outcomes)))
+        model_hidden = self.units(self.blocks(model))
+        share = self.RATE / data_hidden[:, 0].numel()
+        change = self.correlation(data, data_hidden) - self.correlation(model, model_hidden)
+        self.filters.add_(change, alpha=share)
+        activity = data_hidden.mean((0, 2, 3))
+        pull = self.TARGET - activity
+        self.biases.add_(activity - model_hidden.mean((0, 2, 3)) + pull, alpha=self.RATE)
+        self.visible_bias.add_((data - model).sum(), alpha=share)
+
+    def correlation(self, visible, hidden):
+        products = self.torch.nn.functional.conv2d(visible.transpose(0, 1), hidden.transpose(0, 1))
+        return products.transpose(0, 1)
+
+    def figure(self):
+        """The mean squared error of reconstructing the first cases by their means."""
+        with self.torch.no_grad():
+            cases = self.inputs[: self.MEASURED]
+            return (cases - self.mean_visible(self.units(self.blocks(cases)))).square().mean()
+
+
 def draw_by_bernoulli(torch):
     return torch.bernoulli
 
@@ -190,6 +271,9 @@ def torch_workloads(torch, device, draw, matrices):
         "rbm-cd10": lambda: training(10),
         "rbm-pcd1": lambda: training(1, persistent=True),
         "rbm-ais": lambda: TorchAis(torch, device, draw, matrices["ais-weights"]),
+        "crbm": lambda: TorchConvolutional(
+            torch, device, draw, matrices["crbm/inputs"], matrices["crbm/weights"]
+        ),
     }
 
 

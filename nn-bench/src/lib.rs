@@ -54,6 +54,7 @@ pub mod grey_images;
 pub mod image_grid;
 pub mod interruption;
 pub mod likelihood;
+pub mod linear_classifier;
 pub mod machine;
 pub mod mistakes;
 pub mod nearest_name;

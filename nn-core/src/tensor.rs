@@ -332,6 +332,11 @@ impl<'a> ViewMut<'a> {
         let (offset, rows, columns, row_stride) = (self.offset, self.rows, self.columns, self.row_stride);
         ViewMut { tensor: self.tensor, offset, rows, columns, row_stride }
     }
+    /// The same view, to be read.
+    pub fn as_view(&self) -> View<'_> {
+        let ViewMut { offset, rows, columns, row_stride, .. } = *self;
+        View { tensor: self.tensor, offset, rows, columns, row_stride }
+    }
     /// The tensor behind the view, to be written.
     pub fn tensor_mut(&mut self) -> &mut Tensor {
         self.tensor

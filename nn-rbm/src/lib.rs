@@ -10,6 +10,7 @@
 //! - [`dbm`]: several undirected layers; mean field, persistent chains, pretraining, fine-tuning. [`Layered`]: what they have
 //!   in common with the machine of two layers, and [`ais`], [`partition`] and [`Path`] work on.
 //! - [`shape`]: the Shape Boltzmann machine, a deep one whose first layer shares its weights among overlapping patches.
+//! - [`convolutional`]: machines of filters with probabilistic max-pooling, and stacks of them.
 //! - [`Completion`]: filling in missing units. [`labels`]: classification by free energy.
 //!
 //! ```
@@ -42,6 +43,7 @@ mod boltzmann;
 mod completion;
 mod conditional;
 mod connection;
+pub mod convolutional;
 pub mod dbm;
 pub mod dbn;
 pub mod estimator;
@@ -66,6 +68,7 @@ pub use boltzmann::Boltzmann;
 pub use completion::Completion;
 pub use conditional::{Conditional, ConditionalGradient};
 pub use connection::Connection;
+pub use convolutional::{ConvolutionalDbn, ConvolutionalRbm};
 pub use dbm::Dbm;
 pub use dbn::Dbn;
 pub use estimator::GradientEstimator;

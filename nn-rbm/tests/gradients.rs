@@ -15,12 +15,17 @@ use nn_rbm::{
 
 const TIGHT: f64 = 1e-6;
 
-/// The parameters of a machine that have a gradient: all but variances that stay as they are.
+/// The parameters of a machine that have a gradient: all but variances and precisions that stay as they are.
 struct Learnable(Machine);
+
+fn learnable(visible: &[Part], name: &str) -> bool {
+    let fixed = matches!(visible[0], Part::Fixed(_));
+    !(name.ends_with("log_variances") && fixed || name.ends_with("precision"))
+}
 
 impl Learnable {
     fn is(&self, name: &str) -> bool {
-        !(name.ends_with("log_variances") && matches!(self.0.visible[0], Part::Fixed(_)))
+        learnable(self.0.visible, name)
     }
     /// Those of the gradients, in visiting order, that belong to learnable parameters.
     fn gradients(&self, sums: &[Sum<'_>]) -> Vec<Tensor> {
@@ -49,9 +54,9 @@ impl Parameters for Learnable {
         });
     }
     fn visit_mut(&mut self, see: &mut dyn FnMut(&str, &mut Tensor)) {
-        let fixed = !self.is("log_variances");
+        let visible = self.0.visible;
         self.0.rbm.visit_mut(&mut |name, tensor| {
-            if !(fixed && name.ends_with("log_variances")) {
+            if learnable(visible, name) {
                 see(name, tensor);
             }
         });

@@ -61,9 +61,9 @@ fn gradients() {
     let (data, model) = (noise(4, Key::new(23)), noise(3, Key::new(24)));
     let sides = [&data, &model].map(|states| states.iter().collect::<Vec<_>>());
     let (mut own, mut of_copy) = (LayerGradients::default(), LayerGradients::default());
-    let gradients = stored(&own.gradients(&dbm, &sides[0], &sides[1], None), &device);
+    let gradients = stored(&own.gradients(&dbm, &sides[0], &sides[1], None, None), &device);
     let copy = copied(&dbm);
-    let untied = stored(&of_copy.gradients(&copy, &sides[0], &sides[1], None), &device);
+    let untied = stored(&of_copy.gradients(&copy, &sides[0], &sides[1], None, None), &device);
     let array = |tensor: &Tensor| tensor.to_array_f64().unwrap();
     let wanted = [
         array(&untied[0]),

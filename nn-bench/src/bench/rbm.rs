@@ -11,6 +11,7 @@ use nn_rbm::{EnergyModel, Path, Rbm, RbmLearner};
 use super::amount::Amount;
 use super::bench_error::BenchError;
 use super::conditions::Conditions;
+use super::crbm;
 use super::matrices::Matrices;
 use super::workload::{Subject, Workload, product_flop};
 
@@ -31,7 +32,8 @@ pub const RECONSTRUCTION_ERROR: &str = "reconstruction error";
 pub(super) const TORCH: &[&str] = &["torch", "torch-rand"];
 const TORCH_AND_SCIKIT_LEARN: &[&str] = &["torch", "torch-rand", "scikit-learn"];
 
-/// Contrastive divergence with 1 and 10 sweeps, persistent contrastive divergence, annealed importance sampling.
+/// Contrastive divergence with 1 and 10 sweeps, persistent contrastive divergence, annealed importance sampling,
+/// updates of a convolutional machine.
 ///
 /// # Errors
 ///
@@ -57,6 +59,7 @@ pub fn workloads(conditions: &Conditions, matrices: &mut Matrices) -> Result<Vec
     rbm.weights = init::normal(device, data.columns(), HIDDEN, 0.05, ais_key);
     matrices.hand_over("ais-weights", &rbm.weights)?;
     all.push(annealing("rbm-ais", rbm, TORCH, ais_key)?);
+    all.push(crbm::workload(conditions, matrices)?);
     Ok(all)
 }
 
@@ -111,9 +114,13 @@ impl Subject for Training {
 ///
 /// If the device failed.
 pub fn reconstruction_error(learner: &dyn Learner, cases: &Cases, key: Key) -> Result<f64, Error> {
-    let figures = learner.measure(cases, key)?;
-    let error = figures.into_iter().find(|(name, _)| *name == RECONSTRUCTION_ERROR);
-    Ok(error.map_or(f64::NAN, |(_, value)| value))
+    Ok(figure_of(&learner.measure(cases, key)?))
+}
+
+/// The reconstruction error among the figures of a learner.
+pub fn figure_of(figures: &[(&'static str, f64)]) -> f64 {
+    let error = figures.iter().find(|(name, _)| *name == RECONSTRUCTION_ERROR);
+    error.map_or(f64::NAN, |(_, value)| *value)
 }
 
 /// Forward annealing of a model without data, whose base are its own visible units.
@@ -131,7 +138,8 @@ pub fn annealing(
     // Between layers that are joined a step to those that are summed out for each temperature but the first, and a step back
     // between each two of them.
     let sweeps = (2 * TEMPERATURES - 1) as f64;
-    let weights = model.layered().weights.into_iter();
+    let at = model.layered();
+    let weights = at.connections.iter().map(|connection| connection.weights());
     let flop: f64 = weights.map(|weights| product_flop(CHAINS, weights.rows(), weights.columns())).sum();
     let ais = Ais::new(path, Betas::uniform(TEMPERATURES)?);
     let ours = Box::new(Annealing { ais, model: Box::new(model), key, runs: 0, log_partition: f64::NAN });
@@ -177,9 +185,11 @@ mod tests {
         let conditions = Conditions { device: &Device::cpu(), inputs: &inputs, sizes: Sizes::TINY };
         let mut workloads = workloads(&conditions, &mut Matrices::new(None)).unwrap();
         let names: Vec<_> = workloads.iter().map(|workload| workload.name.clone()).collect();
-        assert_eq!(names, ["rbm-cd1", "rbm-cd10", "rbm-pcd1", "rbm-ais"]);
+        assert_eq!(names, ["rbm-cd1", "rbm-cd10", "rbm-pcd1", "rbm-ais", "crbm"]);
         assert_eq!(workloads[0].amount, Amount::Flop(2.0 * 5.0 * product_flop(100, 784, 500)));
-        for workload in &mut workloads[..3] {
+        let annealing = workloads.remove(3);
+        assert_eq!(annealing.name, "rbm-ais");
+        for workload in &mut workloads {
             workload.ours.unit().unwrap();
             workload.ours.unit().unwrap();
             let error = workload.ours.figure().unwrap();

@@ -28,8 +28,10 @@ impl Dbm {
         self.layered().with_input(1, Some(&alone(case)), None, |input| {
             layers[0].visit_mut(&mut |_, biases| input.store(biases.view_mut(), OLD + ACC));
         });
-        let matrix = |joint: &Box<dyn Connection>| Box::new(joint.weights().duplicate()) as Box<dyn Connection>;
-        let connections = self.connections[1..].iter().map(matrix).collect();
+        let mut connections: Vec<Box<dyn Connection>> = Vec::new();
+        for joint in &self.connections[1..] {
+            connections.push(Box::new(joint.weights().duplicate()));
+        }
         Ok(Dbm { layers, connections, labelled: self.labelled })
     }
 

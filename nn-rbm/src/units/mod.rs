@@ -6,20 +6,24 @@
 //! and the statistic S.
 
 mod bernoulli;
+mod blocks;
 mod elementwise;
 mod gaussian;
 mod joined;
 mod rectified;
 mod shared_bernoulli;
+mod shared_units;
 mod softmax;
 
 pub use bernoulli::Bernoulli;
+pub use blocks::Blocks;
 pub use elementwise::Elementwise;
 pub(crate) use elementwise::accumulate;
 pub use gaussian::{Gaussian, Variance};
 pub use joined::Joined;
 pub use rectified::Rectified;
 pub use shared_bernoulli::SharedBernoulli;
+pub use shared_units::Shared;
 pub use softmax::Softmax;
 
 use nn_core::{Activation, Expr, Key, Parameters, Sum, Tensor, View, ViewMut};

@@ -13,11 +13,16 @@ pub enum Group {
     OneOf { biases: Vec<f64> },
     Real { mean: f64, variance: f64 },
     HalfLine { bias: f64 },
+    AtMostOne { bias: f64, size: usize },
 }
 
 impl Group {
     pub fn width(&self) -> usize {
-        if let Group::OneOf { biases } = self { biases.len() } else { 1 }
+        match self {
+            Group::OneOf { biases } => biases.len(),
+            Group::AtMostOne { size, .. } => *size,
+            _ => 1,
+        }
     }
 
     /// E(s)
@@ -27,6 +32,7 @@ impl Group {
             Group::OneOf { biases } => -biases.iter().zip(state).map(|(b, s)| b * s).sum::<f64>(),
             Group::Real { mean, variance } => (state[0] - mean).powi(2) / (2.0 * variance),
             Group::HalfLine { bias } => state[0] * state[0] / 2.0 - bias * state[0],
+            Group::AtMostOne { bias, .. } => -bias * state.iter().sum::<f64>(),
         }
     }
 
@@ -43,6 +49,11 @@ impl Group {
             Group::OneOf { biases } => {
                 let on = |unit| (0..biases.len()).map(|k| f64::from(u8::from(k == unit))).collect();
                 (0..biases.len()).map(|unit| (on(unit), 1.0)).collect()
+            }
+            Group::AtMostOne { size, .. } => {
+                let on = |unit| (0..*size).map(|k| f64::from(u8::from(k == unit))).collect();
+                // The last one is off.
+                (0..=*size).map(|unit| (on(unit), 1.0)).collect()
             }
             Group::Real { mean, variance } => {
                 // The trapezoidal rule with half a standard deviation a step is exact for Gaussians to e^(−8π²).
@@ -103,6 +114,10 @@ impl Definition {
                     Part::Softmax(_, size) => {
                         let all = first.to_vec();
                         groups.extend(all.chunks(*size).map(|part| Group::OneOf { biases: part.to_vec() }));
+                    }
+                    Part::Blocks(blocks, size) => {
+                        let bias = first[0] * rows.next().unwrap()[0];
+                        groups.extend((0..*blocks).map(|_| Group::AtMostOne { bias, size: *size }));
                     }
                     Part::Fixed(_) | Part::Learned(_) => {
                         let variances = rows.next().unwrap().mapv(f64::exp);

@@ -9,7 +9,7 @@ use ndarray::Array2;
 use nn_core::{Device, Key, Parameters, Tensor};
 use nn_rbm::{
     Rbm,
-    units::{Bernoulli, Gaussian, Joined, Rectified, Softmax, Units},
+    units::{Bernoulli, Blocks, Gaussian, Joined, Rectified, Shared, Softmax, Units},
 };
 
 /// Some units of one family.
@@ -25,9 +25,13 @@ pub enum Part {
     Learned(usize),
     /// This many units on the half line.
     Rectified(usize),
+    /// This many blocks of this size, at most one unit of each on, all with the same bias.
+    Blocks(usize, usize),
 }
 
-use Part::{Bernoulli as Binary, Fixed, Learned, Rectified as HalfLine, Softmax as OneOf};
+use Part::{
+    Bernoulli as Binary, Blocks as AtMostOne, Fixed, Learned, Rectified as HalfLine, Softmax as OneOf,
+};
 
 /// A machine and what it is made of.
 #[derive(Debug)]
@@ -73,6 +77,9 @@ fn layer(device: &Device, parts: &[Part]) -> Box<dyn Units> {
             Fixed(units) => Box::new(Gaussian::new(device, units, 1.0).unwrap()),
             Learned(units) => Box::new(Gaussian::learned(device, units, -9.0, 9.0, 1.0).unwrap()),
             HalfLine(units) => Box::new(Rectified::new(device, units)),
+            AtMostOne(blocks, size) => {
+                Box::new(Shared::new(Box::new(Blocks::new(device, 1, size).unwrap()), blocks))
+            }
         }
     };
     match parts {
@@ -104,6 +111,9 @@ pub fn enumerable(device: &Device) -> Vec<Machine> {
         machine("hidden rectified", &[Binary(4)], &[HalfLine(2)]),
         machine("hidden softmax", &[Binary(4)], &[OneOf(2, 2)]),
         machine("Gaussian and hidden softmax", &[Fixed(2)], &[OneOf(1, 3)]),
+        machine("hidden blocks", &[Binary(4)], &[AtMostOne(2, 2)]),
+        machine("Gaussian and a hidden block", &[Learned(2)], &[AtMostOne(1, 4)]),
+        machine("blocks", &[AtMostOne(2, 2)], &[Binary(3)]),
         machine("softmax and hidden rectified", &[OneOf(2, 3)], &[HalfLine(2)]),
     ]
 }

@@ -94,7 +94,7 @@ impl Stage<'_> {
         let figures = training.run(run, &mut learner, &self.train, self.watched())?;
         learner.chains.gibbs(&learner.dbm, self.recipe.settle, key.fold_in(EQUILIBRIUM));
         let mut found = Found {
-            weights: learner.dbm.weights().iter().map(Tensor::len).sum(),
+            weights: learner.dbm.weights().iter().map(|weights| weights.len()).sum(),
             layers,
             dbm: learner.dbm,
             chains: learner.chains,
