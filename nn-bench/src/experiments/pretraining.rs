@@ -59,6 +59,8 @@ struct Recipe {
     labelled: &'static [usize],
     seeds: u64,
     pretraining_epochs: u64,
+    /// The same of RBMs, whose weights grow without end by CD-1; large ones leave little to fine-tuning.
+    rbm_epochs: u64,
     /// Updates of fine-tuning, whatever the amount of labelled digits.
     updates: u64,
 }
@@ -72,6 +74,7 @@ impl Recipe {
                 labelled: &[100, 1000],
                 seeds: 2,
                 pretraining_epochs: 5,
+                rbm_epochs: 5,
                 updates: 300,
             },
             "full" => Recipe {
@@ -80,6 +83,7 @@ impl Recipe {
                 labelled: &[100, 1000, 10_000, 60_000],
                 seeds: 3,
                 pretraining_epochs: 15,
+                rbm_epochs: 3,
                 updates: 6000,
             },
             _ => Recipe {
@@ -88,6 +92,7 @@ impl Recipe {
                 labelled: &[100, 300, 1000, 4000],
                 seeds: 3,
                 pretraining_epochs: 30,
+                rbm_epochs: 30,
                 updates: 1500,
             },
         }
@@ -236,7 +241,7 @@ impl Pretrainer<'_> {
         let sgd = Sgd::new(&rbm, 0.05, 0.5, Penalty::l2(2e-4)).while_doing(doing)?;
         let estimator = ContrastiveDivergence::new(1).while_doing(doing)?;
         let mut learner = RbmLearner::new(rbm, estimator, sgd);
-        self.train(run, layer, data, &mut learner)?;
+        self.train(run, layer, data, &mut learner, self.recipe.rbm_epochs)?;
         Ok(Box::new(learner.rbm))
     }
 
@@ -254,7 +259,7 @@ impl Pretrainer<'_> {
         let autoencoder = autoencoder.while_doing(doing)?;
         let sgd = Sgd::new(&autoencoder, 0.1, 0.0, Penalty::default()).while_doing(doing)?;
         let mut learner = AutoencoderLearner::new(autoencoder, sgd);
-        self.train(run, layer, data, &mut learner)?;
+        self.train(run, layer, data, &mut learner, self.recipe.pretraining_epochs)?;
         Ok(Box::new(learner.autoencoder))
     }
 
@@ -264,14 +269,15 @@ impl Pretrainer<'_> {
         layer: usize,
         data: &Dataset,
         learner: &mut dyn nn_core::Learner,
+        epochs: u64,
     ) -> Result<(), RunError> {
         let training = Training {
             stage: &format!("{}-layer{}", self.stage, layer + 1),
-            epochs: self.recipe.pretraining_epochs,
+            epochs,
             batch: BATCH,
             key: self.key.fold_in(100 + layer as u64),
             measure_every: 1,
-            save_every: self.recipe.pretraining_epochs,
+            save_every: epochs,
         };
         let watched: Vec<usize> = (0..1000.min(data.len())).collect();
         training.run(run, learner, data, data.cases(&watched, self.key))?;
@@ -393,6 +399,7 @@ fn describe(run: &mut Run, recipe: &Recipe) {
         ("network", format!("{PIXELS}-{}-{CLASSES}, logistic units, softmax above", sizes.join("-"))),
         ("random first weights", "uniform, Glorot and Bengio, gain 4".to_string()),
         ("epochs of pretraining a layer, all digits", recipe.pretraining_epochs.to_string()),
+        ("the same of RBMs", recipe.rbm_epochs.to_string()),
         ("autoencoders", "tied weights, binary cross-entropy, rate 0.1".to_string()),
         ("noise of denoising autoencoders", format!("{MASKED} of the values become 0")),
         ("RBMs", "CD-1, rate 0.05, momentum 0.5, decay 0.0002".to_string()),
