@@ -180,7 +180,7 @@ mod tests {
     fn a_program_without_gpu_says_how_to_get_one() {
         for backend in [Backend::Auto, Backend::Gpu, Backend::Vulkan, Backend::Gl] {
             let message = Devices::default().open(backend, no_trial).unwrap_err().to_string();
-            assert!(message.contains(&format!("--backend {}", backend.name())), "{message}");
+            assert!(message.contains(&format!("the backend '{}'", backend.name())), "{message}");
             assert!(message.contains("build nn-bench with --features g"), "{message}");
         }
     }
