@@ -30,6 +30,8 @@ const BAND: usize = 1 << 15;
 const HOT: usize = 6 << 10;
 /// Parts in which the cases add to the gradient of the filters, whatever the number of threads.
 const PARTS: usize = 16;
+/// Sums of all parts that are joined at a time.
+const JOINED: usize = 1 << 11;
 
 #[derive(Default)]
 struct Workspace {
@@ -211,10 +213,22 @@ pub(super) fn gradient(
         }
         WORKSPACE.set(workspace);
     });
-    let (all, rest) = partial.floats(parts * len).split_at_mut(len);
-    for part in rest.chunks_exact(len) {
-        all.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
-    }
+    share(len.div_ceil(JOINED), rayon::current_num_threads(), &|numbers| {
+        for number in numbers {
+            let (start, count) = (number * JOINED, JOINED.min(len - number * JOINED));
+            for part in 1..parts {
+                // SAFETY: these elements of the first part are this worker's alone; nobody writes to the other parts.
+                let (sums, part) = unsafe {
+                    (
+                        std::slice::from_raw_parts_mut(all.at(start), count),
+                        std::slice::from_raw_parts(all.at(part * len + start), count),
+                    )
+                };
+                sums.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
+            }
+        }
+    });
+    let all = &mut partial.floats(parts * len)[..len];
     if scale != 1.0 {
         all.iter_mut().for_each(|value| *value *= scale);
     }

@@ -28,9 +28,7 @@ impl<'a> Patches<'a> {
         let taps = window.kernel[0] * window.kernel[1];
         let at = |tap: usize| at_tap(formula, window.channels, windows, tap).map(|it| Program::new(&it));
         match (0..taps).map(at).collect() {
-            Some(programs) if window.channels <= STRIP => {
-                Patches::Taps { programs, len: windows * window.channels }
-            }
+            Some(programs) => Patches::Taps { programs, len: windows * window.channels },
             _ => Patches::Whole(Program::new(formula)),
         }
     }
@@ -92,37 +90,40 @@ fn whole(window: &Window, case: usize, program: &Program<'_>, sums: &mut [f32]) 
     PATCH.set(patch);
 }
 
-/// Row of windows by row of windows, in each tap by tap.
+/// Tap by tap, for all windows of which the tap lies inside the image.
 fn by_taps(window: &Window, case: usize, programs: &[Program<'_>], len: usize, sums: &mut [f32]) {
     let Window { width, channels, kernel, stride, padding, .. } = *window;
-    let [down, across] = window.positions();
-    let mut values = [0f32; STRIP];
-    let together = STRIP / channels;
-    for row in 0..down {
-        let top = row * stride[0];
-        let first = case * window.count() + row * across;
-        for ky in window.taps_inside(0, row) {
-            let line = (top + ky - padding[0]) * width;
-            for kx in 0..kernel[1] {
-                let program = &programs[ky * kernel[1] + kx];
-                let inside = window.positions_inside(1, kx);
-                for at in inside.clone().step_by(together) {
-                    let (here, column) = (together.min(inside.end - at), (first + at) * channels);
-                    let values = &mut values[..here * channels];
-                    let strip = Strip { row: 0, column, columns: 0, acc: &[] };
-                    let values = match program.row_of_input(0, len) {
-                        Some(all) => &all[column..][..values.len()],
-                        None => {
-                            with_registers(|registers| program.run(strip, registers, values));
-                            values
-                        }
-                    };
-                    let pixel = line + at * stride[1] + kx - padding[1];
-                    add(&mut sums[pixel * channels..], values, channels, stride[1] * channels);
-                }
+    let [_, across] = window.positions();
+    let row = across * channels;
+    let mut room = PATCH.take();
+    room.resize(window.count() * channels, 0.0);
+    for (tap, program) in programs.iter().enumerate() {
+        let [ky, kx] = [tap / kernel[1], tap % kernel[1]];
+        let (rows, columns) = (window.positions_inside(0, ky), window.positions_inside(1, kx));
+        if columns.is_empty() {
+            continue;
+        }
+        let (first, count) = (case * window.count() * channels + rows.start * row, rows.len() * row);
+        let values = match program.row_of_input(0, len) {
+            Some(all) => &all[first..][..count],
+            None => {
+                with_registers(|registers| {
+                    for (strip, out) in room[..count].chunks_mut(STRIP).enumerate() {
+                        let strip = Strip { row: 0, column: first + strip * STRIP, columns: 0, acc: &[] };
+                        program.run(strip, registers, out);
+                    }
+                });
+                &room[..count]
             }
+        };
+        let inside = columns.start * channels..columns.end * channels;
+        for (y, values) in rows.zip(values.chunks_exact(row)) {
+            let pixel =
+                (y * stride[0] + ky - padding[0]) * width + columns.start * stride[1] + kx - padding[1];
+            add(&mut sums[pixel * channels..], &values[inside.clone()], channels, stride[1] * channels);
         }
     }
+    PATCH.set(room);
 }
 
 /// Adds pieces of `len` values to `sums`, each `step` after the one before.
@@ -147,6 +148,11 @@ fn add_portable(sums: &mut [f32], values: &[f32], len: usize, step: usize) {
     let (len, step) = if step == len { (values.len(), 0) } else { (len, step) };
     for (number, values) in values.chunks_exact(len).enumerate() {
         let sums = &mut sums[number * step..][..len];
-        sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        // Few channels make short pieces: whole vectors of four, and what is left.
+        let ((sums, last_sums), (values, last)) = (sums.as_chunks_mut::<4>(), values.as_chunks::<4>());
+        for (sums, values) in sums.iter_mut().zip(values) {
+            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        }
+        last_sums.iter_mut().zip(last).for_each(|(sum, value)| *sum += value);
     }
 }

@@ -29,8 +29,8 @@ use elementwise::Target;
 use fold::Patches;
 use formula::Program;
 use memory::Memory;
-use rayon::prelude::*;
 use reduction::Formulas;
+use team::share;
 
 /// The backend behind [`Device::cpu`](crate::Device::cpu). Its memory is kept for later tensors.
 #[derive(Debug)]
@@ -128,11 +128,13 @@ impl Backend for Cpu {
         let (cases, columns) = (out.rows(), out.columns());
         let (patches, then) = (Patches::new(window, cases * window.count(), formula), Program::new(then));
         let target = Target::new(&mut out);
-        (0..cases).into_par_iter().for_each(|case| {
-            patches.fold_case(window, case, |sums| {
-                // SAFETY: every case is a row of its own, and `out` is borrowed for the whole call.
-                unsafe { target.apply(&then, case..case + 1, 0..columns, sums, columns) };
-            });
+        share(cases, rayon::current_num_threads(), &|numbers| {
+            for case in numbers {
+                patches.fold_case(window, case, |sums| {
+                    // SAFETY: every case is a row of its own, and `out` is borrowed for the whole call.
+                    unsafe { target.apply(&then, case..case + 1, 0..columns, sums, columns) };
+                });
+            }
         });
     }
 }

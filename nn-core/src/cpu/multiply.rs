@@ -7,12 +7,12 @@ use super::{
     formula::Program,
     memory::Memory,
     product::{self, Operand as Side, Strided},
+    team::share,
 };
 use crate::{
     Expr, Operand, Product, Source, ViewMut, Window,
     product::{Block, block_shape},
 };
-use rayon::prelude::*;
 use std::borrow::Cow;
 
 pub(super) fn multiply(mut out: ViewMut<'_>, product: &Product<'_>, then: &Expr<'_>) {
@@ -29,9 +29,11 @@ pub(super) fn multiply(mut out: ViewMut<'_>, product: &Product<'_>, then: &Expr<
     let cut = usize::from(!batch.out_rows);
     shape[cut] /= batch.blocks;
     step[cut] = shape[cut];
-    (0..batch.blocks).into_par_iter().for_each(|index| {
-        let blocks = [of(batch.left_rows, index), of(batch.right_rows, index)];
-        one(&store, product, blocks, shape, step.map(|step| step * index));
+    share(batch.blocks, rayon::current_num_threads(), &|numbers| {
+        for index in numbers {
+            let blocks = [of(batch.left_rows, index), of(batch.right_rows, index)];
+            one(&store, product, blocks, shape, step.map(|step| step * index));
+        }
     });
 }
 

@@ -7,10 +7,13 @@
 //! and R × R sums.
 //!
 //! S. Winograd, "Arithmetic complexity of computations", 1980; A. Lavin and S. Gray, "Fast algorithms for convolutional
-//! neural networks", 2016. The matrices: [`transform`]. Times and errors: docs/decisions/0009-winograd.md.
+//! neural networks", 2016. The matrices: [`transform`]. Times and errors: docs/decisions/0009-winograd.md. Images with
+//! a wide border: [`scatter`].
 
+mod filters;
 mod forward;
 mod gradient;
+mod scatter;
 #[cfg(test)]
 mod tests;
 mod transform;
@@ -19,13 +22,17 @@ pub(super) use forward::forward;
 pub(super) use gradient::part_gradient;
 
 use super::convolution::Patches;
-use super::microkernel::PANEL;
+use super::microkernel::{PANEL, TILE_ROWS};
 use super::pack::Scratch;
 use crate::Window;
 use transform::{LANES, Lanes, Pixels, Transform};
 
 /// Positions of a tile along an axis.
 const M: usize = 4;
+/// Floats of pixels and sums at all points of a block of tiles: half of a second-level cache.
+const BLOCK: usize = 1 << 16;
+/// Fewest tiles of a block, for each of which all filters are read again.
+const FEWEST_TILES: usize = 3 * TILE_ROWS;
 /// What the transform of a gradient by a filter costs, in multiplications.
 const FILTER: usize = 600;
 
@@ -45,9 +52,26 @@ fn halves(window: &Window, cases: usize, maps: usize, more: usize) -> bool {
     if !fits || window.channels < LANES || maps < LANES {
         return false;
     }
-    let tiles: usize = window.positions().map(|count| count.div_ceil(M)).iter().product();
+    let tiles: usize = position_tiles(window).iter().product();
     let (taps, points) = (window.kernel[0].pow(2), (window.kernel[0] + M - 1).pow(2));
     2 * (cases * tiles * points + more) <= cases * window.count() * taps
+}
+
+/// Tiles of positions down and across.
+fn position_tiles(window: &Window) -> [usize; 2] {
+    window.positions().map(|count| count.div_ceil(M))
+}
+
+/// Tiles of pixels down and across.
+fn image_tiles(window: &Window) -> [usize; 2] {
+    [window.height, window.width].map(|count| count.div_ceil(M))
+}
+
+/// Whether maps are made from tiles of pixels, which are fewer, and of which a case has few enough to stay in the cache.
+fn scatters(window: &Window) -> bool {
+    let [pixels, positions] =
+        [image_tiles(window), position_tiles(window)].map(|tiles| tiles.iter().product::<usize>());
+    window.padding == window.kernel.map(|taps| taps - 1) && pixels < positions && pixels <= FEWEST_TILES
 }
 
 /// How tiles of `S` × `S` pixels cover an image and, with [`M`] × [`M`] each, the positions of its window; those at
@@ -73,7 +97,7 @@ struct TileRow {
 impl<const S: usize> Tiling<S> {
     fn new(window: Window) -> Tiling<S> {
         let positions = window.positions();
-        Tiling { window, positions, tiles: positions.map(|count| count.div_ceil(M)) }
+        Tiling { window, positions, tiles: position_tiles(&window) }
     }
 
     /// Rows of tiles are numbered through all cases.

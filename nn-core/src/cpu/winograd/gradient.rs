@@ -147,7 +147,10 @@ impl<const S: usize> Part<'_, S> {
                 // SAFETY: the tile lies within the deltas, which were checked, or within its copy.
                 let transformed = unsafe {
                     if (rows, columns, count) == (M, M, LANES) {
-                        twice::<Values, M, S>(from[start..].as_ptr(), [across * stride, stride])
+                        twice::<Values, M, S>(
+                            from[start..].as_ptr(),
+                            [across * stride, stride].map(|it| it as isize),
+                        )
                     } else {
                         let mut copy = [[0.0; LANES]; M * M];
                         for y in 0..rows {
@@ -156,7 +159,7 @@ impl<const S: usize> Part<'_, S> {
                                 copy[y * M + x][..count].copy_from_slice(from);
                             }
                         }
-                        twice::<Values, M, S>(copy.as_ptr().cast(), [M * LANES, LANES])
+                        twice::<Values, M, S>(copy.as_ptr().cast(), [M * LANES, LANES].map(|it| it as isize))
                     }
                 };
                 let panel = (map / PANEL * tiles + first + tile) * PANEL + map % PANEL;
@@ -184,7 +187,7 @@ impl<const S: usize> Part<'_, S> {
                 // sizes were just checked.
                 unsafe {
                     let from = from.as_ptr().add(at);
-                    let taps = twice::<ScaledSums, S, R>(from, [S * pitch, pitch]);
+                    let taps = twice::<ScaledSums, S, R>(from, [S * pitch, pitch].map(|it| it as isize));
                     for (ky, taps) in taps.into_iter().enumerate() {
                         for (kx, values) in taps.into_iter().enumerate() {
                             values.store(to.as_mut_ptr().add((ky * R + kx) * channels * wide + at));

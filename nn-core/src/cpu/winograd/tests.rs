@@ -1,5 +1,5 @@
-use super::transform::{LANES, Lanes, Pixels, ScaledSums, Sums, Transform, Values, scales};
-use super::{takes_gradient, takes_maps};
+use super::transform::{Coefficients, LANES, Lanes, Pixels, ScaledSums, Sums, Transform, Values, scales};
+use super::{scatters, takes_gradient, takes_maps};
 use crate::conformance::noise;
 use crate::cpu::microkernel::{Simd, simd};
 use crate::{ACC, Device, OLD, Operand, Window, x};
@@ -17,9 +17,12 @@ fn shapes() -> Vec<(Window, usize, usize)> {
         (Window::new(21, 21, 9, 3).padding(1), 2, 15),
         (Window::new(22, 21, 31, 3), 2, 70),
         (Window { padding: [0, 2], ..Window::new(22, 18, 16, 3) }, 2, 16),
+        (Window::new(9, 11, 10, 5).padding(4), 3, 17),
+        (Window::new(7, 8, 17, 3).padding(2), 128, 11),
     ];
     shapes.extend((0..=4).map(|padding| (Window::new(14, 15, 10, 5).padding(padding), 3, 12)));
     // The gradient decides for each of up to 16 parts of the cases.
+    assert_eq!(shapes.iter().filter(|(window, ..)| scatters(window)).count(), 4);
     assert!(shapes.iter().all(|&(window, cases, maps)| {
         takes_maps(&window, maps) && takes_gradient(&window, (cases / 16).max(1), maps)
     }));
@@ -180,6 +183,27 @@ fn filtering<const R: usize, const M: usize, const S: usize>() {
     }
 }
 
+/// y\[k\] = Σ d\[j\]·g\[k − j\], along one axis.
+fn multiplying<const R: usize, const M: usize, const S: usize>() {
+    let number = |seed: usize| {
+        move |row: usize| std::array::from_fn(|lane| ((row * 7 + lane * 5 + seed) % 11) as f32 - 5.0)
+    };
+    let (d, g): ([[f32; LANES]; M], [[f32; LANES]; R]) =
+        (std::array::from_fn(number(1)), std::array::from_fn(number(4)));
+    let (pixels, filters) = (transformed::<Values, M, S>(d), transformed::<Values, R, S>(g));
+    let products: [[f32; LANES]; S] = std::array::from_fn(|i| {
+        std::array::from_fn(|lane| pixels[i][lane] * filters[i][lane] * scales::<S>()[i])
+    });
+    let sums = transformed::<Coefficients, S, S>(products);
+    for k in 0..S {
+        for lane in 0..LANES {
+            let taps = (0..M).filter_map(|j| Some(d[j][lane] * g.get(k.checked_sub(j)?)?[lane]));
+            let exact: f32 = taps.sum();
+            assert!((sums[k][lane] - exact).abs() < 2e-3, "{} instead of {exact}, {R} of {S}", sums[k][lane]);
+        }
+    }
+}
+
 #[test]
 fn one_axis_is_filtered() {
     if simd() == Simd::Avx2 {
@@ -187,6 +211,8 @@ fn one_axis_is_filtered() {
         filtering::<4, 5, 8>();
         filtering::<3, 4, 6>();
         filtering::<4, 3, 6>();
+        multiplying::<5, 4, 8>();
+        multiplying::<3, 4, 6>();
     }
 }
 

@@ -162,6 +162,33 @@ impl<const S: usize> Transform<S, S> for Pixels {
     }
 }
 
+/// B·s, the transpose of [`Pixels`]: with the factors [`scales`], the coefficients of the polynomial with these values.
+pub(super) struct Coefficients;
+impl<const S: usize> Transform<S, S> for Coefficients {
+    #[inline(always)]
+    fn of(s: [Lanes; S]) -> [Lanes; S] {
+        let (pairs, all) = (pairs(S), const { squares(S, S) });
+        let others = const { [squares(S, 0), squares(S, 1), squares(S, 2)] };
+        let mut d = [s[0]; S];
+        d[S - 1] = s[S - 1];
+        for j in 0..pairs {
+            d[2 * j] = s[0] * all[j];
+            d[2 * j + 1] = s[S - 1] * all[j];
+        }
+        for pair in 0..pairs {
+            let even = s[2 * pair + 1] + s[2 * pair + 2];
+            let odd = (s[2 * pair + 1] - s[2 * pair + 2]) * ABOVE[pair];
+            d[S - 2] = d[S - 2] + even;
+            d[S - 3] = d[S - 3] + odd;
+            for j in 0..pairs - 1 {
+                d[2 * j + 2] = d[2 * j + 2].plus(others[pair][j], even);
+                d[2 * j + 1] = d[2 * j + 1].plus(others[pair][j], odd);
+            }
+        }
+        d
+    }
+}
+
 /// The values at the points of the polynomial with these coefficients: G·g without its factors [`scales`].
 pub(super) struct Values;
 impl<const N: usize, const S: usize> Transform<N, S> for Values {
@@ -230,7 +257,7 @@ impl<const S: usize, const N: usize> Transform<S, N> for ScaledSums {
 #[inline(always)]
 pub(super) unsafe fn twice<T: Transform<N, P>, const N: usize, const P: usize>(
     from: *const f32,
-    strides: [usize; 2],
+    strides: [isize; 2],
 ) -> [[Lanes; P]; P] {
     // SAFETY: the caller's promise.
     unsafe {
@@ -238,7 +265,7 @@ pub(super) unsafe fn twice<T: Transform<N, P>, const N: usize, const P: usize>(
         for j in 0..N {
             let mut column = [Lanes::zero(); N];
             for i in 0..N {
-                column[i] = Lanes::load(from.add(i * strides[0] + j * strides[1]));
+                column[i] = Lanes::load(from.offset(i as isize * strides[0] + j as isize * strides[1]));
             }
             let column = T::of(column);
             for i in 0..P {
