@@ -57,6 +57,7 @@ pub mod likelihood;
 pub mod linear_classifier;
 pub mod machine;
 pub mod mistakes;
+pub mod natural_images;
 pub mod nearest_name;
 pub mod network_weights;
 pub mod output_folder;

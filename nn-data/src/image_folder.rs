@@ -9,7 +9,7 @@
 //! Grey images are made colour by repetition, colour ones grey by 0.2126 red + 0.7152 green + 0.0722 blue;
 //! transparency is dropped, 16 bits become 8, and a rotation noted in the file's remarks is not carried out.
 //!
-//! Photographs without classes and of any sizes: [`photographs`].
+//! Photographs without classes and of any sizes: [`photographs`]; those that are part of this crate: [`embedded`].
 
 mod archive;
 pub(crate) mod decode;
@@ -23,7 +23,7 @@ use ndarray::Array2;
 
 use crate::{DataError, Images};
 use decode::Picture;
-pub use photographs::{Photograph, photographs};
+pub use photographs::{Photograph, embedded, embedded_files, photographs};
 
 /// To which size images are brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

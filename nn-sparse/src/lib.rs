@@ -4,10 +4,17 @@
 //! - [`Lasso`]: codes by several [`Solver`]s, each with a [`Certificate`]: the gap to the best code, and by how much the
 //!   conditions of the best are violated. [`MatchingPursuit`]: codes of at most so many atoms.
 //! - [`DictionaryLearner`]: atoms from minibatches.
+//! - [`Objective`]: a function of a matrix of filters, minimised by [`Lbfgs`] (through [`HostFunction`]), by minibatches
+//!   ([`ObjectiveLearner`]) or, over orthonormal filters, by [`OrthonormalDescent`]. There are [`TopographicIca`], whose
+//!   [`Neighborhood`] makes it topographic, subspace or plain ICA, and [`ReconstructionIca`] of all these kinds for more
+//!   filters than values. [`FastIca`] has a rule of its own. These compute on a [`nn_core::Device`].
 //! - [`GaborFit`]: how much an atom is like a simple cell of the visual cortex, with [noise](gabor::noise_filter) to compare
 //!   with.
 //!
-//! Samples are rows. All is computed on the host in double precision, as solvers branch at every step; samples are shared
+//! - [`topography`]: whether units of a map are like their neighbours, against shuffles; energies that go together;
+//!   kurtosis. [`GratingTuning`]: the answers of simple units and of pools to gratings, as an experimenter measures them.
+//!
+//! Samples are rows. Codes are computed on the host in double precision, as solvers branch at every step; samples are shared
 //! out among the threads of rayon, and their number changes no bit.
 //!
 //! ```
@@ -45,15 +52,33 @@ mod dictionary;
 mod dictionary_learner;
 mod factor;
 pub mod gabor;
+mod grating;
+mod ica;
 mod inference;
 mod lasso;
+mod lbfgs;
+mod neighborhood;
+mod objective;
+mod objective_learner;
+mod pooled_energy;
 mod problem;
+pub mod topography;
 
 pub use certificate::{Certificate, Status};
 pub use codes::Codes;
 pub use dictionary::Dictionary;
 pub use dictionary_learner::{DictionaryLearner, PATIENCE};
 pub use gabor::GaborFit;
+pub use grating::{Answer, Cell, Grating, GratingTuning};
+pub use ica::fast_ica::FastIca;
+pub use ica::orthonormal::Orthonormalizer;
+pub use ica::orthonormal_descent::{OrthonormalDescent, OrthonormalStep};
+pub use ica::reconstruction::{ReconstructionIca, ReconstructionIcaSettings};
+pub use ica::topographic::TopographicIca;
 pub use inference::Solver;
 pub use inference::matching_pursuit::MatchingPursuit;
 pub use lasso::{Encoding, Lasso};
+pub use lbfgs::{Descent, Lbfgs, LbfgsSnapshot};
+pub use neighborhood::{Edge, Neighborhood};
+pub use objective::{HostFunction, Objective, Value};
+pub use objective_learner::ObjectiveLearner;

@@ -56,9 +56,10 @@ fn tests(steps: &mut Steps) {
     steps.command("tests", &mut cargo(&["test", "--workspace", "--locked"]));
 }
 
-/// The experiments that run on Vulkan, too: those that draw. What networks compute there is compared with the CPU and the
-/// oracle, layer by layer, by `nn-bench/tests/gpu_networks.rs`; whole runs on a software driver would add an hour.
-const ON_VULKAN: [&str; 3] = ["rbm-mnist", "rbm-estimators", "rbm-digits-classify"];
+/// The experiments that run on Vulkan, too: those that draw, and one that descends on objectives. What networks compute there
+/// is compared with the CPU and the oracle, layer by layer, by `nn-bench/tests/gpu_networks.rs`; whole runs on a software
+/// driver would add an hour.
+const ON_VULKAN: [&str; 4] = ["rbm-mnist", "rbm-estimators", "rbm-digits-classify", "tica"];
 
 /// The quick profile of every experiment in the registry, each a step of its own: on the CPU, on Vulkan, and whether
 /// both found the same.

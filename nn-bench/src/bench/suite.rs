@@ -4,7 +4,7 @@ use super::bench_error::BenchError;
 use super::conditions::Conditions;
 use super::matrices::Matrices;
 use super::workload::Workload;
-use super::{device, energy, networks, product, rbm};
+use super::{device, energy, networks, product, rbm, sparse};
 use crate::nearest_name::nearest_name;
 
 /// Workloads that belong together and whose peers are one script.
@@ -25,7 +25,7 @@ pub struct Suite {
 }
 
 /// All suites, in the order in which they are measured.
-pub const SUITES: [Suite; 5] = [
+pub const SUITES: [Suite; 6] = [
     Suite {
         name: "product",
         script_name: "product.py",
@@ -66,6 +66,14 @@ pub const SUITES: [Suite; 5] = [
         any_speed: false,
         workloads: networks::workloads,
     },
+    Suite {
+        name: "sparse",
+        script_name: "sparse.py",
+        script: include_str!("../../peers/sparse.py"),
+        digits: false,
+        any_speed: false,
+        workloads: sparse::workloads,
+    },
 ];
 
 /// The suite of this name, or all of them.
@@ -100,11 +108,12 @@ mod tests {
         let message = find_suites(Some("prodct")).unwrap_err().to_string();
         assert_eq!(
             message,
-            "no suite is called 'prodct'; did you mean 'product'? the suites are: product, rbm, energy, device, networks"
+            "no suite is called 'prodct'; did you mean 'product'? the suites are: product, rbm, energy, device, networks, sparse"
         );
         let message = find_suites(Some("zzz")).unwrap_err().to_string();
         assert!(
-            !message.contains("did you mean") && message.ends_with("product, rbm, energy, device, networks"),
+            !message.contains("did you mean")
+                && message.ends_with("product, rbm, energy, device, networks, sparse"),
             "{message}"
         );
     }

@@ -17,6 +17,7 @@ mod rbm_estimators;
 mod rbm_mnist;
 mod saxe_architectures;
 mod shape_bm_horses;
+mod tica;
 
 use crate::experiment::Experiment;
 
@@ -41,6 +42,7 @@ pub fn experiments() -> Vec<Box<dyn Experiment>> {
         Box::new(pretraining::Pretraining),
         Box::new(deep_autoencoder::DeepAutoencoder),
         Box::new(dropout_mnist::DropoutMnist),
+        Box::new(tica::Tica),
     ]
 }
 
