@@ -14,6 +14,7 @@ pub struct Sparsity {
     activity: Tensor,
     pull: Tensor,
     mean_below: Tensor,
+    weights: bool,
 }
 
 impl Sparsity {
@@ -49,7 +50,20 @@ impl Sparsity {
         let row = |columns| device.zeros(1, columns);
         let mut activity = row(units);
         activity.assign(target);
-        Ok(Sparsity { target, cost, decay, activity, pull: row(units), mean_below: row(below) })
+        Ok(Sparsity {
+            target,
+            cost,
+            decay,
+            activity,
+            pull: row(units),
+            mean_below: row(below),
+            weights: true,
+        })
+    }
+
+    /// The same with a pull on the biases alone (Lee, Ekanadham and Ng, 2008).
+    pub fn on_biases(self) -> Sparsity {
+        Sparsity { weights: false, ..self }
     }
 
     /// Takes in what the data phase saw.
@@ -63,8 +77,10 @@ impl Sparsity {
         let moved = OLD * self.decay + ACC * ((1.0 - self.decay) / cases);
         self.activity.reduce([hidden.rows(), hidden.columns()], Over::Rows, Reduction::Sum, hidden, moved);
         self.pull.assign((x(&self.activity) - self.target) * self.cost);
-        let mean: Expr<'_> = ACC * (1.0 / cases);
-        self.mean_below.reduce([below.rows(), below.columns()], Over::Rows, Reduction::Sum, below, mean);
+        if self.weights {
+            let mean: Expr<'_> = ACC * (1.0 / cases);
+            self.mean_below.reduce([below.rows(), below.columns()], Over::Rows, Reduction::Sum, below, mean);
+        }
     }
 
     /// cost·(q − p), 1 × hidden.
@@ -72,7 +88,7 @@ impl Sparsity {
         &self.pull
     }
 
-    /// ⟨v⟩, or of a deep machine the means of the layer below, 1 × units.
+    /// ⟨v⟩, or of a deep machine the means of the layer below, 1 × units; 0 where biases alone are pulled.
     pub(crate) fn mean_below(&self) -> &Tensor {
         &self.mean_below
     }

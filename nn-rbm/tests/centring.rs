@@ -107,6 +107,12 @@ fn of_sparsity() {
         for (found, wanted) in found.iter().zip(&wanted) {
             assert!(distance(found, wanted) < 1e-7, "{}", distance(found, wanted));
         }
+        let mut of_biases = Sparsity::new(&rbm, 0.2, 0.3, 0.5).unwrap().on_biases();
+        of_biases.follow(phases);
+        let found = three(&rbm, phases, None, Some(&of_biases));
+        for (found, wanted) in found.iter().zip([&plain[0], &wanted[1], &wanted[2]]) {
+            assert!(distance(found, wanted) < 1e-7, "{}", distance(found, wanted));
+        }
         let mut offsets = Offsets::new(&rbm, 0.1).unwrap();
         randomize(&mut offsets, 0.0, 1.0, Key::new(9));
         let (mu, lambda) = (offsets.visible.to_array_f64().unwrap(), offsets.hidden.to_array_f64().unwrap());

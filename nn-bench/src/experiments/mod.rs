@@ -18,6 +18,7 @@ mod rbm_mnist;
 mod saxe_architectures;
 mod shape_bm_horses;
 mod tica;
+mod v2;
 
 use crate::experiment::Experiment;
 
@@ -32,6 +33,7 @@ pub fn experiments() -> Vec<Box<dyn Experiment>> {
         Box::new(dbm_mnist::DbmMnist { layers: 3 }),
         Box::new(shape_bm_horses::ShapeBmHorses),
         Box::new(cdbn_digits::CdbnDigits),
+        Box::new(v2::V2),
         Box::new(lenet_mnist::LenetMnist),
         Box::new(cifar10::Cifar10),
         Box::new(random_filters::RandomFilters),
