@@ -50,6 +50,7 @@ pub mod factor_analysis;
 pub mod features;
 #[cfg(feature = "fetch")]
 pub mod fetch;
+pub mod gabor_likeness;
 pub mod grey_images;
 pub mod image_grid;
 pub mod interruption;

@@ -128,10 +128,11 @@ mod tests {
         // What is cut off makes it smaller, and by little.
         let deviation = patches.mapv(|value| value * value).mean().unwrap().sqrt();
         assert!((0.4..0.5).contains(&deviation), "{deviation}");
-        // Neighbours of a natural image are alike; of a whitened one they are not.
-        let [centre, right] = [14, 15].map(|pixel| patches.column(pixel));
-        let correlation = centre.dot(&right) / (centre.dot(&centre) * right.dot(&right)).sqrt();
-        assert!(correlation.abs() < 0.5, "{correlation}");
+        // A spectrum that is even up to the cutoff: pixels three apart hardly go together any more. Their correlation is
+        // −0.18 for that spectrum and patches without means, and 500 patches of heavy tails leave 0.1 of doubt.
+        let [left, right] = [12, 15].map(|pixel| patches.column(pixel));
+        let correlation = left.dot(&right) / (left.dot(&left) * right.dot(&right)).sqrt();
+        assert!(correlation.abs() < 0.35, "{correlation}");
         assert!(PatchRecipe { side: 300, ..recipe }.draw(&images, Key::new(2)).is_err());
     }
 }

@@ -62,7 +62,7 @@ mod threefry;
 mod window;
 
 pub use augmentation::Augmentation;
-pub use autoencoder::{Autoencoder, AutoencoderLearner, AutoencoderSettings};
+pub use autoencoder::{Autoencoder, AutoencoderLearner, AutoencoderSettings, SparsityPenalty};
 pub use backend::{Backend, Over, Reduction, Values, ValuesMut};
 pub use cases::Cases;
 pub use corruption::Corruption;

@@ -8,9 +8,9 @@
 //!   ([`ObjectiveLearner`]) or, over orthonormal filters, by [`OrthonormalDescent`]. There are [`TopographicIca`], whose
 //!   [`Neighborhood`] makes it topographic, subspace or plain ICA, and [`ReconstructionIca`] of all these kinds for more
 //!   filters than values. [`FastIca`] has a rule of its own. These compute on a [`nn_core::Device`].
+//! - [`KMeans`]: centroids of samples, and the [`TriangleCode`] by them; on any device, in its precision.
 //! - [`GaborFit`]: how much an atom is like a simple cell of the visual cortex, with [noise](gabor::noise_filter) to compare
 //!   with.
-//!
 //! - [`topography`]: whether units of a map are like their neighbours, against shuffles; energies that go together;
 //!   kurtosis. [`GratingTuning`]: the answers of simple units and of pools to gratings, as an experimenter measures them.
 //!
@@ -55,6 +55,7 @@ pub mod gabor;
 mod grating;
 mod ica;
 mod inference;
+mod k_means;
 mod lasso;
 mod lbfgs;
 mod neighborhood;
@@ -77,6 +78,7 @@ pub use ica::reconstruction::{ReconstructionIca, ReconstructionIcaSettings};
 pub use ica::topographic::TopographicIca;
 pub use inference::Solver;
 pub use inference::matching_pursuit::MatchingPursuit;
+pub use k_means::{KMeans, KMeansStep, TriangleCode};
 pub use lasso::{Encoding, Lasso};
 pub use lbfgs::{Descent, Lbfgs, LbfgsSnapshot};
 pub use neighborhood::{Edge, Neighborhood};

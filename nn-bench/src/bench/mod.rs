@@ -1,7 +1,7 @@
 //! Benchmarks: what `nn-bench bench` measures, how, and what it writes.
 //!
-//! - [`suite`]: which workloads there are ([`product`], [`rbm`] with [`crbm`], [`energy`], [`networks`], [`sparse`], [`device`] of [`updates`]
-//!   and [`elements`]). A [`workload`] is one unit of work of ours, the names of the libraries that do the same, and the
+//! - [`suite`]: which workloads there are ([`product`], [`rbm`] with [`crbm`], [`energy`], [`networks`], [`mod@sparse`], [`device`] of
+//!   [`updates`] and [`elements`]). A [`workload`] is one unit of work of ours, the names of the libraries that do the same, and the
 //!   [`amount`] of work that nobody can do without. [`conditions`] say where it computes, on what, and how large it is.
 //! - [`selection`], [`candidates`]: the devices to measure, and why others are not; a [`described_device`] is one in
 //!   words, `gpus` (with the feature `gpu`) asks nn-gpu.

@@ -7,6 +7,7 @@ mod dbn_mnist;
 mod deep_autoencoder;
 mod depth_difficulty;
 mod dropout_mnist;
+mod lcn;
 mod lenet_mnist;
 mod mlp_backprop;
 mod multi_column;
@@ -17,6 +18,7 @@ mod rbm_estimators;
 mod rbm_mnist;
 mod saxe_architectures;
 mod shape_bm_horses;
+mod sparse_autoencoder;
 mod tica;
 mod v2;
 
@@ -45,6 +47,8 @@ pub fn experiments() -> Vec<Box<dyn Experiment>> {
         Box::new(deep_autoencoder::DeepAutoencoder),
         Box::new(dropout_mnist::DropoutMnist),
         Box::new(tica::Tica),
+        Box::new(sparse_autoencoder::SparseAutoencoder),
+        Box::new(lcn::Lcn),
     ]
 }
 

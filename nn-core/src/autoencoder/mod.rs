@@ -1,8 +1,12 @@
-//! Autoencoders of one hidden layer, plain and denoising.
+//! Autoencoders of one hidden layer, plain, denoising and sparse.
 
 mod learner;
+mod sparsity_penalty;
+mod workspace;
 
 pub use learner::AutoencoderLearner;
+pub use sparsity_penalty::SparsityPenalty;
+pub use workspace::Workspace;
 
 use crate::{
     ACC, Corruption, Device, Error, Key, Loss, Operand, Parameters, Tensor, View, ViewMut,
@@ -27,12 +31,14 @@ pub struct AutoencoderSettings {
     pub loss: Loss,
     /// Noise on the inputs.
     pub corruption: Corruption,
+    /// What keeps codes near zero.
+    pub sparsity: SparsityPenalty,
     /// First weights.
     pub initialization: Initialization,
 }
 
 impl Default for AutoencoderSettings {
-    /// Tied weights, logistic codes, binary cross-entropy, no noise.
+    /// Tied weights, logistic codes, binary cross-entropy, no noise, no sparsity.
     fn default() -> Self {
         AutoencoderSettings {
             tied: true,
@@ -40,6 +46,7 @@ impl Default for AutoencoderSettings {
             reconstruction: Activation::Identity,
             loss: Loss::BinaryCrossEntropy,
             corruption: Corruption::None,
+            sparsity: SparsityPenalty::None,
             initialization: Initialization::GlorotUniform { gain: 4.0 },
         }
     }
@@ -48,6 +55,7 @@ impl Default for AutoencoderSettings {
 impl AutoencoderSettings {
     fn check(&self) -> Result<(), Error> {
         self.corruption.check()?;
+        self.sparsity.check(self.activation)?;
         self.reconstruction.check()?;
         if self.loss == Loss::CrossEntropy {
             let allowed = "an autoencoder has the binary cross-entropy or the squared error";
@@ -67,7 +75,8 @@ impl AutoencoderSettings {
 
 /// Code h = f(x̃·W + b) of the corrupted inputs x̃, reconstruction g(h·V + c) of the clean ones x; V = Wᵀ if tied.
 ///
-/// The loss compares reconstructions with x (Vincent and others, 2008, for corrupted inputs). Parameters:
+/// The loss compares reconstructions with x (Vincent and others, 2008, for corrupted inputs), and the objective is its mean
+/// over the cases and the penalty Ω(h) of [`SparsityPenalty`]. Parameters:
 /// `encoder.weights` W inputs × codes, `encoder.biases`, `decoder.weights` V codes × inputs unless tied, `decoder.biases`.
 #[derive(Debug)]
 pub struct Autoencoder {

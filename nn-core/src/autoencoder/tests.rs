@@ -4,7 +4,7 @@ use crate::{
     checkpoint::{self, Checkpoint, Header},
     conformance::noise,
     counting::{Counting, Counts},
-    latent::{reconstruction_error, reconstructions},
+    latent::{codes, reconstruction_error, reconstructions},
 };
 use ndarray::Array2;
 use std::sync::atomic::AtomicBool;
@@ -60,6 +60,25 @@ fn the_processor_agrees_with_the_oracle() {
     }
 }
 
+/// The activity of codes ends near its target, from which the loss pulls it away a little; without target it is much larger.
+#[test]
+fn activity_comes_to_its_target() {
+    let activity = |sparsity| {
+        let device = Device::cpu();
+        let settings = AutoencoderSettings { sparsity, ..AutoencoderSettings::default() };
+        let autoencoder = Autoencoder::new(&device, 8, 6, settings, Key::new(1)).unwrap();
+        let sgd = Sgd::new(&autoencoder, 0.5, 0.9, Penalty::default()).unwrap();
+        let mut learner = AutoencoderLearner::new(autoencoder, sgd);
+        let data = one_hot(&device);
+        let fit = Fit::new(400, 8, Key::new(2));
+        fit.run(&mut learner, &data, &mut [], &AtomicBool::new(false)).unwrap();
+        codes(&learner.autoencoder, data.inputs().view()).to_array_f64().unwrap().mean().unwrap()
+    };
+    let sparse = activity(SparsityPenalty::Divergence { target: 0.1, weight: 3.0 });
+    assert!((sparse - 0.1).abs() < 0.04, "{sparse}");
+    assert!(activity(SparsityPenalty::None) > 0.25);
+}
+
 /// Encoder and decoder layers compute what the model does.
 #[test]
 fn layers_are_those_of_the_model() {
@@ -73,6 +92,24 @@ fn layers_are_those_of_the_model() {
         let wanted = reconstructions(&model, inputs.view());
         assert_eq!(out.to_array_f64().unwrap(), wanted.to_array_f64().unwrap());
     }
+}
+
+/// A sparse update is one reduction more, and measures two figures more.
+#[test]
+fn what_sparsity_costs_and_tells() {
+    let (counting, device) = Counting::new(&Device::cpu());
+    let sparsity = SparsityPenalty::Divergence { target: 0.1, weight: 3.0 };
+    let settings = AutoencoderSettings { sparsity, ..AutoencoderSettings::default() };
+    let autoencoder = Autoencoder::new(&device, 8, 3, settings, Key::new(1)).unwrap();
+    let sgd = Sgd::new(&autoencoder, 0.5, 0.9, Penalty::default()).unwrap();
+    let mut learner = AutoencoderLearner::new(autoencoder, sgd);
+    let batch = Cases::from(noise(&device, 4, 8, 1));
+    learner.update(&batch, 0, Key::new(2));
+    counting.take();
+    learner.update(&batch, 1, Key::new(3));
+    assert_eq!(counting.take(), Counts { assigns: 6, products: 4, reductions: 3, ..Counts::default() });
+    let names: Vec<_> = learner.measure(&batch, Key::new(4)).unwrap().iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["loss", "reconstruction error", "sparsity", "activity"]);
 }
 
 /// Kernels of a steady update: encode, decode, δ of the codes and the gradients of the weights (4 products if tied, 5 if
@@ -129,6 +166,23 @@ fn settings_that_do_not_go_together_are_refused() {
     assert!(message(twice).starts_with("reconstruction is Logistic, but it must be the identity"));
     let corruption = Corruption::Masking { probability: -1.0 };
     assert!(message(AutoencoderSettings { corruption, ..default }).starts_with("probability of corruption"));
+    let sparse = |sparsity, activation| message(AutoencoderSettings { sparsity, activation, ..default });
+    let divergence = |target, weight| SparsityPenalty::Divergence { target, weight };
+    assert_eq!(
+        sparse(divergence(0.1, 1.0), Activation::Tanh),
+        "activation is Tanh, but a divergence from a target is for Logistic codes, which lie between 0 and 1"
+    );
+    assert_eq!(
+        sparse(divergence(1.0, 1.0), Activation::Logistic),
+        "target of sparsity is 1, but it must lie between 0 and 1"
+    );
+    assert!(sparse(divergence(0.1, f64::NAN), Activation::Logistic).starts_with("weight of sparsity is NaN"));
+    assert!(
+        sparse(SparsityPenalty::Absolute { weight: -1.0 }, Activation::Tanh)
+            .starts_with("weight of sparsity is -1")
+    );
+    let smooth = SparsityPenalty::SmoothAbsolute { weight: 1.0, smoothing: 0.0 };
+    assert!(sparse(smooth, Activation::Tanh).starts_with("smoothing of sparsity is 0"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The suite `sparse`: sparse features.
 
+pub mod autoencoder;
 pub mod tica;
 
 use ndarray::Array2;
@@ -25,7 +26,8 @@ const PATCHES: usize = 10_000;
 /// If patches cannot be made, a matrix for the peers cannot be written, or the device fails.
 pub fn workloads(conditions: &Conditions, matrices: &mut Matrices) -> Result<Vec<Workload>, BenchError> {
     let patches = white_patches(Key::new(1))?;
-    Ok(vec![tica::workload(conditions.device, matrices, &patches)?])
+    let tica = tica::workload(conditions.device, matrices, &patches)?;
+    Ok(vec![tica, autoencoder::workload(conditions.device, autoencoder::PATCHES, matrices)?])
 }
 
 /// Whitened patches of dead leaves, of variance 1 on average.
