@@ -5,6 +5,7 @@
 //! `key` and a CRC-32 of the tensors, and whatever the writer adds. Reading back gives equal bits.
 
 use crate::{Error, Key, Parameters, Tensor};
+use ndarray::{Array2, ArrayView2};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{collections::HashMap, io::Write, path::Path};
 
@@ -43,6 +44,29 @@ pub fn save(path: &Path, header: &Header, parameters: &dyn Parameters) -> Result
         let (dtype, bytes) = encode(tensor)?;
         encoded.push((name, dtype, vec![tensor.rows(), tensor.columns()], bytes));
     }
+    write_encoded(path, header, encoded)
+}
+
+/// The same of matrices in double precision that the host holds.
+///
+/// # Errors
+/// If the file cannot be written; an older file of that name is then still whole.
+pub fn save_matrices(
+    path: &Path,
+    header: &Header,
+    matrices: &[(&str, ArrayView2<'_, f64>)],
+) -> Result<(), Error> {
+    let encode = |(name, matrix): &(&str, ArrayView2<'_, f64>)| {
+        let bytes = matrix.iter().flat_map(|value| value.to_le_bytes()).collect();
+        (name.to_string(), Dtype::F64, matrix.shape().to_vec(), bytes)
+    };
+    write_encoded(path, header, matrices.iter().map(encode).collect())
+}
+
+/// A tensor as it stands in a file: name, precision, shape, bytes.
+type Encoded = (String, Dtype, Vec<usize>, Vec<u8>);
+
+fn write_encoded(path: &Path, header: &Header, mut encoded: Vec<Encoded>) -> Result<(), Error> {
     encoded.sort_by(|a, b| a.0.cmp(&b.0));
     let mut metadata = header.extra.clone();
     metadata.insert("format".into(), FORMAT.into());
@@ -182,19 +206,43 @@ impl Checkpoint {
         });
         Ok(())
     }
+
+    /// A matrix of this shape that [`save_matrices`] wrote: the same bits.
+    ///
+    /// # Errors
+    /// If it is missing or of another shape or precision.
+    pub fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Array2<f64>, Error> {
+        let problem = |problem: String| Error::checkpoint(&self.path, problem);
+        let tensors = SafeTensors::deserialize(&self.bytes).map_err(|error| problem(error.to_string()))?;
+        let view = fitting(&tensors, name, shape).map_err(problem)?;
+        if view.dtype() != Dtype::F64 {
+            return Err(problem(format!("{name} is {:?}, but F64 is needed", view.dtype())));
+        }
+        Ok(double_precision(&view, shape))
+    }
 }
 
-fn fits(tensors: &SafeTensors<'_>, name: &str, tensor: &Tensor) -> Result<(), String> {
+/// The tensor of this name, if it has this shape.
+fn fitting<'a>(tensors: &SafeTensors<'a>, name: &str, wanted: [usize; 2]) -> Result<TensorView<'a>, String> {
     let view = tensors
         .tensor(name)
         .map_err(|_| format!("has no tensor {name}; it was written with other settings"))?;
-    let (wanted, dtype) = ([tensor.rows(), tensor.columns()], dtype(tensor));
     if view.shape() != wanted {
         return Err(format!(
             "{name} is {:?}, but the model needs {wanted:?}; use the settings it was written with",
             view.shape()
         ));
     }
+    Ok(view)
+}
+
+fn double_precision(view: &TensorView<'_>, shape: [usize; 2]) -> Array2<f64> {
+    let values = view.data().chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes")));
+    Array2::from_shape_vec(shape, values.collect()).expect("the shape was checked")
+}
+
+fn fits(tensors: &SafeTensors<'_>, name: &str, tensor: &Tensor) -> Result<(), String> {
+    let (view, dtype) = (fitting(tensors, name, [tensor.rows(), tensor.columns()])?, dtype(tensor));
     if view.dtype() != dtype {
         return Err(format!(
             "{name} is {:?}, but backend {} needs {dtype:?}",
@@ -219,16 +267,13 @@ fn encode(tensor: &Tensor) -> Result<(Dtype, Vec<u8>), Error> {
 }
 
 fn decode(view: &TensorView<'_>, tensor: &mut Tensor) {
-    let shape = (tensor.rows(), tensor.columns());
+    let shape = [tensor.rows(), tensor.columns()];
     if view.dtype() == Dtype::F64 {
-        let values =
-            view.data().chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes")));
-        let values = ndarray::Array2::from_shape_vec(shape, values.collect()).expect("the shape was checked");
-        tensor.view_mut().write_f64(values.view());
+        tensor.view_mut().write_f64(double_precision(view, shape).view());
     } else {
         let values =
             view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().expect("four bytes")));
-        let values = ndarray::Array2::from_shape_vec(shape, values.collect()).expect("the shape was checked");
+        let values = Array2::from_shape_vec(shape, values.collect()).expect("the shape was checked");
         tensor.write(values.view());
     }
 }
@@ -280,6 +325,25 @@ mod tests {
             assert_eq!(saved.0.to_array_f64().unwrap(), loaded.0.to_array_f64().unwrap());
             assert_eq!(saved.1.to_array_f64().unwrap(), loaded.1.to_array_f64().unwrap());
         }
+    }
+
+    #[test]
+    fn matrices_of_the_host_keep_their_bits_and_are_asked_for_by_shape() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("matrices.safetensors");
+        let matrix = Array2::from_shape_fn((2, 3), |(i, j)| 1.0 / (1.0 + i as f64 + 10.0 * j as f64));
+        let transposed = matrix.t();
+        let header = Header::new("test", 3, Key::new(7));
+        save_matrices(&path, &header, &[("b", transposed), ("a", matrix.view())]).unwrap();
+        let checkpoint = Checkpoint::open(&path, "test").unwrap();
+        assert_eq!(checkpoint.matrix("a", [2, 3]).unwrap(), matrix);
+        assert_eq!(checkpoint.matrix("b", [3, 2]).unwrap(), transposed);
+        let refuse = |name: &str, shape: [usize; 2]| checkpoint.matrix(name, shape).unwrap_err().to_string();
+        assert!(refuse("a", [3, 2]).contains("a is [2, 3], but the model needs [3, 2]"));
+        assert!(refuse("c", [3, 2]).contains("no tensor c"));
+        save(&path, &header, &pair(&Device::cpu(), 1)).unwrap();
+        let single = Checkpoint::open(&path, "test").unwrap().matrix("weights", [3, 4]).unwrap_err();
+        assert!(single.to_string().contains("weights is F32, but F64 is needed"), "{single}");
     }
 
     #[test]

@@ -45,27 +45,16 @@ impl ActiveSet {
     }
 
     /// Drops the atoms at the places of which this is true.
-    pub fn drop_where(&mut self, problem: &Problem<'_>, dropped: impl Fn(&Self, usize) -> bool) {
-        let Some(first) = (0..self.indices.len()).find(|&at| dropped(self, at)) else { return };
-        self.factor.truncate(first);
-        let mut kept = first;
-        for at in first..self.indices.len() {
-            let (atom, goes) = (self.indices[at], dropped(self, at));
-            let row = problem.gram_row(atom);
-            let products = self.indices[..kept].iter().map(|&other| row[other]);
-            // By rounding an atom may seem to depend on others that it did not depend on before; it then has to go, too.
-            if !goes && self.factor.push(products, problem.curvature(atom)) {
-                self.indices[kept] = atom;
-                self.signs[kept] = self.signs[at];
-                self.shares[kept] = self.shares[at];
-                kept += 1;
-            } else {
-                self.present[atom] = false;
+    pub fn drop_where(&mut self, dropped: impl Fn(&Self, usize) -> bool) {
+        for at in (0..self.indices.len()).rev() {
+            if dropped(self, at) {
+                self.factor.remove(at);
+                self.present[self.indices[at]] = false;
+                self.indices.remove(at);
+                self.signs.remove(at);
+                self.shares.remove(at);
             }
         }
-        self.indices.truncate(kept);
-        self.signs.truncate(kept);
-        self.shares.truncate(kept);
     }
 
     /// (G_AA + ρ)⁻¹·b with b given for each place.
@@ -80,10 +69,48 @@ impl ActiveSet {
 
     /// Moves the shares to the best ones of these signs; atoms whose share would change its sign go on the way.
     ///
-    /// The shares go straight towards the best ones without regard to signs, to where the first becomes 0; that atom is
-    /// dropped, and so on: the steps of Lawson and Hanson's method for least squares with bounds ("Solving Least Squares
-    /// Problems", 1974). The objective never rises.
+    /// First all that would change their signs go at once, again and again, which seldom takes more than a few rounds. If
+    /// that does not lower the objective, the shares go straight towards the best ones without regard to signs, to where the
+    /// first becomes 0; that atom is dropped, and so on: the steps of Lawson and Hanson's method for least squares with
+    /// bounds ("Solving Least Squares Problems", 1974). The objective never rises, if the shares were the best of the atoms
+    /// whose share is not 0.
     pub fn descend(&mut self, problem: &Problem<'_>) {
+        let right =
+            |set: &Self, at: usize| problem.products[set.indices[at]] - problem.lambda * set.signs[at];
+        self.solve(right);
+        if self.target_has_signs() {
+            self.shares.copy_from_slice(&self.target);
+            return;
+        }
+        // At the best shares of some atoms and signs, the objective is ½‖x‖² − ½ Σ α_i (c_i − λ s_i).
+        let lowered_by = |set: &Self, shares: &[f64]| -> f64 {
+            shares.iter().enumerate().map(|(at, share)| share * right(set, at)).sum()
+        };
+        let before = lowered_by(self, &self.shares);
+        let (indices, signs, shares) = (self.indices.clone(), self.signs.clone(), self.shares.clone());
+        while !self.target_has_signs() {
+            let target = std::mem::take(&mut self.target);
+            self.drop_where(|set, at| set.signs[at] * target[at] <= 0.0);
+            self.target = target;
+            self.solve(right);
+        }
+        if lowered_by(self, &self.target) > before {
+            self.shares.copy_from_slice(&self.target);
+            return;
+        }
+        self.clear(problem.atoms());
+        for (at, &atom) in indices.iter().enumerate() {
+            self.add(problem, atom, signs[at], shares[at]);
+        }
+        self.descend_step_by_step(problem);
+    }
+
+    /// Whether all of the target have the signs of their atoms.
+    fn target_has_signs(&self) -> bool {
+        self.target.iter().zip(&self.signs).all(|(target, sign)| target * sign > 0.0)
+    }
+
+    fn descend_step_by_step(&mut self, problem: &Problem<'_>) {
         loop {
             self.solve(|set, at| problem.products[set.indices[at]] - problem.lambda * set.signs[at]);
             let mut step = f64::INFINITY;
@@ -105,7 +132,7 @@ impl ActiveSet {
                     self.signs[at] = 0.0;
                 }
             }
-            self.drop_where(problem, |set, at| set.signs[at] == 0.0);
+            self.drop_where(|set, at| set.signs[at] == 0.0);
         }
     }
 
@@ -128,7 +155,7 @@ impl ActiveSet {
             self.shares[at] -= sign * step * self.target[at];
         }
         self.signs[leaving] = 0.0;
-        self.drop_where(problem, |set, at| set.signs[at] == 0.0);
+        self.drop_where(|set, at| set.signs[at] == 0.0);
         self.add(problem, atom, sign, sign * step)
     }
 }

@@ -1,6 +1,8 @@
 //! Online learning of dictionaries.
 
-use ndarray::{Array1, Array2, ArrayView2};
+mod file;
+
+use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
 use nn_core::{Error, Key};
 
 use crate::{Codes, Dictionary, Encoding, Lasso};
@@ -39,6 +41,8 @@ pub const PATIENCE: u64 = 10;
 const DEAD: f64 = 1e-6;
 /// The magnitude of the cosine of two atoms that are taken for one.
 const DUPLICATE: f64 = 0.999;
+/// Atoms of a block of a sweep.
+const BLOCK: usize = 32;
 
 impl DictionaryLearner {
     /// From this dictionary. Atoms longer than 1 are brought to length 1.
@@ -155,9 +159,8 @@ impl DictionaryLearner {
         for (sample, x) in samples.rows().into_iter().enumerate() {
             for (atom, share) in codes.of(sample) {
                 self.products.row_mut(atom).scaled_add(share / eta, &x);
-                for (other, with) in codes.of(sample) {
-                    self.squares[(atom, other)] += share * with / eta;
-                }
+                let mut row = self.squares.row_mut(atom);
+                codes.of(sample).for_each(|(other, with)| row[other] += share * with / eta);
             }
         }
     }
@@ -196,15 +199,28 @@ impl DictionaryLearner {
     }
 }
 
-/// Moves each atom in turn to the best place given the others. An atom that is not used stays.
+/// Moves each atom in turn to the best place given the others. An atom that is not used stays. What the atoms of a block lack
+/// is computed at once, B − A·D, and brought up to date as those before them in the block move.
 fn sweep(atoms: &mut Array2<f64>, squares: &Array2<f64>, products: &Array2<f64>) {
-    for atom in 0..atoms.nrows() {
-        let curvature = squares[(atom, atom)];
-        if curvature > f64::MIN_POSITIVE {
-            let step = (&products.row(atom) - &squares.row(atom).dot(atoms)) / curvature;
-            let moved = &atoms.row(atom) + &step;
+    for first in (0..atoms.nrows()).step_by(BLOCK) {
+        let block = first..atoms.nrows().min(first + BLOCK);
+        let rows = Slice::from(block.clone());
+        let covered = squares.slice_axis(Axis(0), rows).dot(atoms);
+        let mut lacking = &products.slice_axis(Axis(0), rows) - &covered;
+        for atom in block.clone() {
+            let curvature = squares[(atom, atom)];
+            if curvature <= f64::MIN_POSITIVE {
+                continue;
+            }
+            let mut moved = atoms.row(atom).to_owned();
+            moved.scaled_add(1.0 / curvature, &lacking.row(atom - first));
             let length = moved.dot(&moved).sqrt().max(1.0);
-            atoms.row_mut(atom).assign(&(moved / length));
+            moved /= length;
+            let step = &moved - &atoms.row(atom);
+            atoms.row_mut(atom).assign(&moved);
+            for later in atom + 1..block.end {
+                lacking.row_mut(later - first).scaled_add(-squares[(later, atom)], &step);
+            }
         }
     }
 }

@@ -2,60 +2,113 @@
 
 use crate::problem::dot;
 
-/// L with L·Lᵀ = G_AA + ρ, lower triangular, row after row without the zeros.
+/// L with L·Lᵀ = G_AA + ρ, lower triangular, column after column in the order of the atoms, so that all passes run along
+/// memory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Factor {
-    rows: Vec<f64>,
+    columns: Vec<f64>,
+    /// Room of a column.
+    room: usize,
     size: usize,
+    /// The reciprocals of the diagonal.
+    reciprocals: Vec<f64>,
+    /// The row that is being added, or the column that goes.
+    passing: Vec<f64>,
 }
 
 /// What of an atom's length, as a share of its square, has to be new against those before it.
 const INDEPENDENT: f64 = 1e-11;
 
-fn begin(row: usize) -> usize {
-    row * (row + 1) / 2
-}
-
 impl Factor {
     /// Keeps the first atoms only.
     pub fn truncate(&mut self, size: usize) {
         self.size = size.min(self.size);
-        self.rows.truncate(begin(self.size));
+        self.reciprocals.truncate(self.size);
     }
 
     /// Adds an atom by its products with those before and its own curvature; whether it is independent of them. If not,
-    /// nothing is added.
+    /// nothing is added. Costs atoms².
     pub fn push(&mut self, products: impl Iterator<Item = f64>, curvature: f64) -> bool {
-        let from = self.rows.len();
-        self.rows.extend(products);
-        debug_assert_eq!(self.rows.len() - from, self.size);
-        let (before, row) = self.rows.split_at_mut(from);
-        for at in 0..self.size {
-            let above = &before[begin(at)..begin(at + 1)];
-            row[at] = (row[at] - dot(&above[..at], &row[..at])) / above[at];
+        self.make_room();
+        let mut row = std::mem::take(&mut self.passing);
+        row.clear();
+        row.extend(products);
+        debug_assert_eq!(row.len(), self.size);
+        self.solve_lower(&mut row);
+        let new = curvature - dot(&row, &row);
+        let independent = new > INDEPENDENT * curvature && curvature > 0.0;
+        if independent {
+            let (at, room) = (self.size, self.room);
+            row.iter().enumerate().for_each(|(column, &value)| self.columns[column * room + at] = value);
+            let diagonal = new.sqrt();
+            self.columns[at * room + at] = diagonal;
+            self.reciprocals.push(1.0 / diagonal);
+            self.size += 1;
         }
-        let new = curvature - dot(row, row);
-        if new <= INDEPENDENT * curvature || curvature <= 0.0 {
-            self.rows.truncate(from);
-            return false;
+        self.passing = row;
+        independent
+    }
+
+    /// Takes an atom out: what stood below it in its column, v, goes into the rows after it, L₂·L₂ᵀ + v·vᵀ, column by
+    /// column by rotations. Costs the square of the number of atoms after it.
+    pub fn remove(&mut self, gone: usize) {
+        let (size, room) = (self.size, self.room);
+        let mut passing = std::mem::take(&mut self.passing);
+        passing.clear();
+        passing.extend_from_slice(&self.columns[gone * room + gone + 1..gone * room + size]);
+        for column in 0..gone {
+            self.columns.copy_within(column * room + gone + 1..column * room + size, column * room + gone);
         }
-        self.rows.push(new.sqrt());
-        self.size += 1;
-        true
+        for column in gone + 1..size {
+            let rest = &mut passing[column - gone - 1..];
+            // The column moves one to the left and one up.
+            let (before, after) = self.columns.split_at_mut(column * room);
+            let from = &after[column..size];
+            let to = &mut before[(column - 1) * room + column - 1..][..size - column];
+            let diagonal = from[0].hypot(rest[0]);
+            let (cosine, sine) = (from[0] / diagonal, rest[0] / diagonal);
+            to[0] = diagonal;
+            self.reciprocals[column - 1] = 1.0 / diagonal;
+            for ((to, from), value) in to[1..].iter_mut().zip(&from[1..]).zip(&mut rest[1..]) {
+                let turned = cosine * from + sine * *value;
+                *value = cosine * *value - sine * from;
+                *to = turned;
+            }
+        }
+        self.passing = passing;
+        self.truncate(size - 1);
     }
 
     /// Solves (G_AA + ρ)·y = b, where `values` holds b and then y. Costs 2 · atoms².
     pub fn solve(&self, values: &mut [f64]) {
-        for at in 0..self.size {
-            let row = &self.rows[begin(at)..begin(at + 1)];
-            values[at] = (values[at] - dot(&row[..at], &values[..at])) / row[at];
-        }
+        self.solve_lower(values);
         for at in (0..self.size).rev() {
-            let row = &self.rows[begin(at)..begin(at + 1)];
-            values[at] /= row[at];
-            let value = values[at];
-            values[..at].iter_mut().zip(row).for_each(|(out, factor)| *out -= value * factor);
+            let column = &self.columns[at * self.room..][at + 1..self.size];
+            values[at] = (values[at] - dot(column, &values[at + 1..])) * self.reciprocals[at];
         }
+    }
+
+    /// Solves L·y = b.
+    fn solve_lower(&self, values: &mut [f64]) {
+        for at in 0..self.size {
+            let value = values[at] * self.reciprocals[at];
+            values[at] = value;
+            let column = &self.columns[at * self.room..][at + 1..self.size];
+            values[at + 1..].iter_mut().zip(column).for_each(|(out, factor)| *out -= value * factor);
+        }
+    }
+
+    /// For one more atom.
+    fn make_room(&mut self) {
+        if self.size < self.room {
+            return;
+        }
+        let room = (2 * self.room).max(16);
+        let mut columns = vec![0.0; room * room];
+        for at in 0..self.size {
+            columns[at * room..][..self.size].copy_from_slice(&self.columns[at * self.room..][..self.size]);
+        }
+        (self.columns, self.room) = (columns, room);
     }
 }
 
@@ -80,5 +133,41 @@ mod tests {
         let mut values = [6.0];
         factor.solve(&mut values);
         assert_eq!(values, [1.5]);
+    }
+
+    #[test]
+    fn what_is_taken_out_leaves_the_factor_of_the_rest() {
+        let size = 40;
+        let vectors: Vec<Vec<f64>> = (0..size)
+            .map(|at| {
+                (0..50).map(|value| ((at * 50 + value) as f64 * 0.7).sin() + f64::from(at == value)).collect()
+            })
+            .collect();
+        let product = |a: usize, b: usize| dot(&vectors[a], &vectors[b]);
+        let mut factor = Factor::default();
+        let push = |factor: &mut Factor, kept: &[usize], atom: usize| {
+            assert!(factor.push(kept.iter().map(|&other| product(atom, other)), product(atom, atom)));
+        };
+        let mut kept: Vec<usize> = Vec::new();
+        for atom in 0..size {
+            push(&mut factor, &kept, atom);
+            kept.push(atom);
+        }
+        for gone in [39, 0, 17, 5, 30] {
+            let at = kept.iter().position(|&atom| atom == gone).unwrap();
+            factor.remove(at);
+            kept.remove(at);
+            let wanted: Vec<f64> = (0..kept.len()).map(|at| (at as f64 * 1.3).cos()).collect();
+            let mut values: Vec<f64> = kept
+                .iter()
+                .map(|&a| kept.iter().zip(&wanted).map(|(&b, y)| product(a, b) * y).sum())
+                .collect();
+            factor.solve(&mut values);
+            assert!(
+                values.iter().zip(&wanted).all(|(found, wanted)| (found - wanted).abs() < 1e-9),
+                "{gone}"
+            );
+        }
+        push(&mut factor, &kept, 0);
     }
 }

@@ -32,9 +32,7 @@ pub enum BenchError {
     #[error(transparent)]
     DataFolder(#[from] RunError),
     /// The data files are not in the folder that was named, or are damaged.
-    #[error(
-        "reading the digits: {0}; without --data and NN_DATA_DIR the digits inside this program are taken"
-    )]
+    #[error("reading the data: {0}; without --data and NN_DATA_DIR what is inside this program is taken")]
     Data(#[from] nn_data::DataError),
     /// A workload of ours failed.
     #[error("measuring: {0}")]

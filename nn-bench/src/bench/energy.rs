@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn every_workload_does_its_work() {
         let digits = Array2::from_shape_fn((200, 784), |(i, j)| f32::from(u8::from((i + j) % 3 == 0)));
-        let inputs = Inputs { digits, description: String::new() };
+        let inputs = Inputs { digits, ..Inputs::none() };
         let conditions = Conditions { device: &Device::cpu(), inputs: &inputs, sizes: Sizes::TINY };
         let temporary = tempfile::tempdir().unwrap();
         let mut matrices = Matrices::new(Some(temporary.path()));

@@ -93,11 +93,7 @@ impl Measurement {
             peers_card: None,
             threads: THREADS,
             rounds: options.rounds,
-            data: if suite.digits {
-                conditions.inputs.description.clone()
-            } else {
-                Inputs::none().description
-            },
+            data: conditions.inputs.describe(suite.source).to_string(),
             versions: Default::default(),
             limit: Limit { gflop_per_s: f64::NAN, workload: String::new(), by: String::new() },
             bandwidth: None,
@@ -194,6 +190,7 @@ pub(super) mod tests {
     use super::super::described_device::tests::gpu;
     use super::*;
     use crate::bench::amount::Amount;
+    use crate::bench::inputs::Source;
     use crate::bench::workload::{Subject, Workload};
     use nn_core::Error;
     use std::path::PathBuf;
@@ -259,7 +256,7 @@ while read -r verb library workload units; do
     if [ "$verb" = run ]; then echo "{\"seconds\": $units}"; else echo "{\"figure\": $given}"; fi
 done
 "#,
-        digits: false,
+        source: Source::Numbers,
         any_speed: false,
         workloads: naps,
     };

@@ -123,7 +123,9 @@ mod tests {
             println!("skipped: no python3 on this machine");
             return;
         }
-        for (suite, library) in SUITES.iter().zip(["torch", "scikit-learn", "torch", "torch"]) {
+        for (suite, library) in
+            SUITES.iter().zip(["torch", "scikit-learn", "torch", "torch", "torch", "spams"])
+        {
             let temporary = tempfile::tempdir().unwrap();
             let peers = start("python3", suite, temporary.path());
             let Peers::Present(process) = &peers else { panic!("{peers:?}") };

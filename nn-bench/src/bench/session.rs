@@ -9,7 +9,7 @@ use super::candidates::Candidates;
 use super::comparison::Comparison;
 use super::comparison_page;
 use super::comparison_table;
-use super::inputs::Inputs;
+use super::inputs::{Inputs, Source};
 use super::measurement::{Measurement, repeat_command};
 use super::results::SuiteResult;
 use super::selection::Selection;
@@ -67,8 +67,8 @@ pub fn measure(
     let data = data_folder(options, data_from_environment)?;
     let options = &BenchOptions { data: data.clone(), ..options.clone() };
     let candidates = Candidates::of(options.backend)?;
-    let digits = suites.iter().any(|suite| suite.digits);
-    let inputs = if digits { Inputs::load(data.as_deref())? } else { Inputs::none() };
+    let sources: Vec<Source> = suites.iter().map(|suite| suite.source).collect();
+    let inputs = Inputs::load(data.as_deref(), &sources)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(THREADS).build()?;
     // Inside the pool, where the work is divided among its threads and no others.
     let measurements: Vec<Measurement> = pool.install(|| {

@@ -2,6 +2,7 @@
 
 use super::bench_error::BenchError;
 use super::conditions::Conditions;
+use super::inputs::Source;
 use super::matrices::Matrices;
 use super::workload::Workload;
 use super::{device, energy, networks, product, rbm, sparse};
@@ -16,8 +17,8 @@ pub struct Suite {
     pub script_name: &'static str,
     /// The script.
     pub script: &'static str,
-    /// Whether its workloads learn from digits.
-    pub digits: bool,
+    /// What its workloads learn from.
+    pub source: Source,
     /// Whether it is made for devices that compute slowly, too.
     pub any_speed: bool,
     /// Makes the workloads, and hands over the matrices that the peers get.
@@ -30,7 +31,7 @@ pub const SUITES: [Suite; 6] = [
         name: "product",
         script_name: "product.py",
         script: include_str!("../../peers/product.py"),
-        digits: false,
+        source: Source::Numbers,
         any_speed: false,
         workloads: product::workloads,
     },
@@ -38,7 +39,7 @@ pub const SUITES: [Suite; 6] = [
         name: "rbm",
         script_name: "rbm.py",
         script: include_str!("../../peers/rbm.py"),
-        digits: true,
+        source: Source::Digits,
         any_speed: false,
         workloads: rbm::workloads,
     },
@@ -46,7 +47,7 @@ pub const SUITES: [Suite; 6] = [
         name: "energy",
         script_name: "energy.py",
         script: include_str!("../../peers/energy.py"),
-        digits: true,
+        source: Source::Digits,
         any_speed: false,
         workloads: energy::workloads,
     },
@@ -54,7 +55,7 @@ pub const SUITES: [Suite; 6] = [
         name: "device",
         script_name: "device.py",
         script: include_str!("../../peers/device.py"),
-        digits: true,
+        source: Source::Digits,
         any_speed: true,
         workloads: device::workloads,
     },
@@ -62,7 +63,7 @@ pub const SUITES: [Suite; 6] = [
         name: "networks",
         script_name: "networks.py",
         script: include_str!("../../peers/networks.py"),
-        digits: true,
+        source: Source::Digits,
         any_speed: false,
         workloads: networks::workloads,
     },
@@ -70,7 +71,7 @@ pub const SUITES: [Suite; 6] = [
         name: "sparse",
         script_name: "sparse.py",
         script: include_str!("../../peers/sparse.py"),
-        digits: false,
+        source: Source::Photographs,
         any_speed: false,
         workloads: sparse::workloads,
     },

@@ -19,6 +19,7 @@ mod rbm_mnist;
 mod saxe_architectures;
 mod shape_bm_horses;
 mod sparse_autoencoder;
+mod sparse_coding;
 mod tica;
 mod v2;
 
@@ -49,6 +50,7 @@ pub fn experiments() -> Vec<Box<dyn Experiment>> {
         Box::new(tica::Tica),
         Box::new(sparse_autoencoder::SparseAutoencoder),
         Box::new(lcn::Lcn),
+        Box::new(sparse_coding::SparseCoding),
     ]
 }
 

@@ -151,3 +151,29 @@ fn fewer_samples_than_atoms_and_samples_of_nothing_are_no_error() {
     assert!(learner.update(Array2::from_elem((1, 4), f64::NAN).view()).is_err());
     assert_eq!(learner.dictionary().atoms(), before);
 }
+
+#[test]
+fn learning_goes_on_from_a_file_in_the_same_bits() {
+    let samples = normal(60, 5, 20);
+    let lasso = Lasso::new(0.2).unwrap();
+    let from_samples = || DictionaryLearner::from_samples(samples.view(), 8, lasso, Key::new(1)).unwrap();
+    let mut left_alone = from_samples();
+    learn(&mut left_alone, &samples, 3, 20);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("learner.safetensors");
+    left_alone.save(&path, "test", Key::new(2)).unwrap();
+    let mut resumed = from_samples();
+    let checkpoint = nn_core::checkpoint::Checkpoint::open(&path, "test").unwrap();
+    resumed.load(&checkpoint).unwrap();
+    assert_eq!(resumed.updates(), left_alone.updates());
+    learn(&mut left_alone, &samples, 3, 20);
+    learn(&mut resumed, &samples, 3, 20);
+    assert_eq!(resumed.dictionary().atoms(), left_alone.dictionary().atoms());
+    assert_eq!((resumed.squares, resumed.products), (left_alone.squares, left_alone.products));
+    assert_eq!((resumed.updates, resumed.replaced), (left_alone.updates, left_alone.replaced));
+    let mut smaller = DictionaryLearner::from_samples(samples.view(), 7, lasso, Key::new(1)).unwrap();
+    let before = smaller.dictionary().atoms().to_owned();
+    let message = smaller.load(&checkpoint).unwrap_err().to_string();
+    assert!(message.contains("atoms is [8, 5], but the model needs [7, 5]"), "{message}");
+    assert_eq!(smaller.dictionary().atoms(), before);
+}

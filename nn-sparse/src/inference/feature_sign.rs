@@ -102,7 +102,7 @@ impl Workspace {
                 set.shares[at] = if crosses { 0.0 } else { moved };
                 set.signs[at] = if set.shares[at] == 0.0 { 0.0 } else { set.shares[at].signum() };
             }
-            set.drop_where(problem, |set, at| set.signs[at] == 0.0);
+            set.drop_where(|set, at| set.signs[at] == 0.0);
             if t == 0.0 {
                 return;
             }

@@ -74,7 +74,7 @@ impl Workspace {
             if let Some(at) = leaving {
                 left = Some(set.indices[at]);
                 set.signs[at] = 0.0;
-                set.drop_where(problem, |set, at| set.signs[at] == 0.0);
+                set.drop_where(|set, at| set.signs[at] == 0.0);
             }
         }
         self.dense = [slopes, barred, Vec::new()];

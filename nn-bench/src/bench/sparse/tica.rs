@@ -11,6 +11,8 @@ use crate::bench::workload::{Subject, Workload, product_flop, wait_for};
 
 /// Pixels on a side of a patch.
 pub const SIDE: usize = 16;
+/// Patches of a unit of work.
+pub const PATCHES: usize = 10_000;
 const VALUES: usize = SIDE * SIDE;
 // The script of the peers has the same numbers.
 const GRID: [usize; 2] = [20, 20];
