@@ -1,4 +1,5 @@
 //! Independent components, subspaces and maps: gradients on the oracle, planted sources, orthonormality, resumption.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::sync::atomic::AtomicBool;
 

@@ -144,7 +144,7 @@ impl Recipe {
         let training =
             Training { stage: &stage, epochs, batch: BATCH, key, measure_every: every, save_every: every };
         training.run(run, &mut learner, data, data.first(MEASURED.min(data.len())))?;
-        let header = checkpoint::Header::new(&format!("v2 {stage} model"), 0, key);
+        let header = checkpoint::Header::new(format!("v2 {stage} model"), 0, key);
         checkpoint::save(&run.out().file(&format!("model-{stage}.safetensors")), &header, &learner.rbm)
             .while_doing("saving the model")?;
         Ok(learner.rbm)
