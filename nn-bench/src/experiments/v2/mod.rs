@@ -174,12 +174,12 @@ impl Experiment for V2 {
             ProfileInfo {
                 name: "default",
                 what: "400 and 200 units, 30,000 patches of photographs, or of dead leaves if there are none",
-                duration: "minutes on 2 cores",
+                duration: "about 1 minute on 2 cores",
             },
             ProfileInfo {
                 name: "full",
                 what: "400 and 200 units, 60 epochs of 100,000 patches of photographs",
-                duration: "about half an hour on 2 cores",
+                duration: "about 7 minutes on 2 cores",
             },
         ]
     }
