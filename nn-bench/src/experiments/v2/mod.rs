@@ -15,11 +15,11 @@ use nn_sparse::GaborFit;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::experiment::{Experiment, ProfileInfo};
+use crate::natural_images::NaturalSet;
 use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
 use crate::training::Training;
 use crate::trial::Trial;
-use images::ImageSet;
 
 /// The experiment.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ struct Layer {
 
 /// What a profile sets.
 struct Recipe {
-    images: ImageSet,
+    images: NaturalSet,
     patches: usize,
     layers: [Layer; 2],
     /// Filters of noise and patches that Gabor functions are fitted to, of each kind.
@@ -72,7 +72,7 @@ struct Recipe {
 impl Recipe {
     fn of(profile: &str) -> Recipe {
         let default = Recipe {
-            images: ImageSet::WhatIsThere(40),
+            images: NaturalSet::Embedded,
             patches: 30_000,
             layers: [
                 Layer { hidden: 400, epochs: 30, rate: 0.1, decay: 0.03, bias: -3.0, sparsity: [0.02, 10.0] },
@@ -83,7 +83,7 @@ impl Recipe {
         let [first, second] = default.layers;
         match profile {
             "quick" => Recipe {
-                images: ImageSet::DeadLeaves(8),
+                images: NaturalSet::DeadLeaves,
                 patches: 3000,
                 layers: [
                     Layer { hidden: 40, epochs: 10, ..first },
@@ -92,7 +92,7 @@ impl Recipe {
                 controls: 20,
             },
             "full" => Recipe {
-                images: ImageSet::Photographs,
+                images: NaturalSet::Folder,
                 patches: 100_000,
                 layers: [Layer { epochs: 60, ..first }, Layer { epochs: 60, ..second }],
                 ..default
@@ -173,12 +173,12 @@ impl Experiment for V2 {
             },
             ProfileInfo {
                 name: "default",
-                what: "400 and 200 units, 30,000 patches of photographs, or of dead leaves if there are none",
+                what: "400 and 200 units, 30,000 patches of the photographs that are part of the program",
                 duration: "about 1 minute on 2 cores",
             },
             ProfileInfo {
                 name: "full",
-                what: "400 and 200 units, 60 epochs of 100,000 patches of photographs",
+                what: "400 and 200 units, 60 epochs of 100,000 patches of the photographs in the folder of the data files",
                 duration: "about 7 minutes on 2 cores",
             },
         ]
