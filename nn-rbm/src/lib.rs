@@ -11,6 +11,7 @@
 //!   in common with the machine of two layers, and [`ais`], [`partition`] and [`Path`] work on.
 //! - [`shape`]: the Shape Boltzmann machine, a deep one whose first layer shares its weights among overlapping patches.
 //! - [`convolutional`]: machines of filters with probabilistic max-pooling, and stacks of them.
+//! - [`gated`]: convolutional machines of one image given another, whose hidden units stand for what changed.
 //! - [`Completion`]: filling in missing units. [`labels`]: classification by free energy.
 //!
 //! ```
@@ -48,6 +49,7 @@ pub mod dbm;
 pub mod dbn;
 pub mod estimator;
 pub mod exact;
+pub mod gated;
 mod gradient;
 mod kept;
 pub mod labels;
@@ -72,6 +74,7 @@ pub use convolutional::{ConvolutionalDbn, ConvolutionalRbm};
 pub use dbm::Dbm;
 pub use dbn::Dbn;
 pub use estimator::GradientEstimator;
+pub use gated::GatedRbm;
 pub use gradient::{GradientAssembly, Phase, Phases};
 pub use layered::{EnergyModel, Layered};
 pub use learner::RbmLearner;

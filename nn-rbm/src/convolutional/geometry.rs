@@ -111,7 +111,7 @@ impl Geometry {
     }
 
     /// The window of blocks over images: what a block sees, w + C − 1 pixels each way, with step C.
-    pub(super) fn window(&self) -> Window {
+    pub(crate) fn window(&self) -> Window {
         Window::new(self.height, self.width, self.channels, self.field()).stride(self.block)
     }
 
@@ -151,19 +151,19 @@ impl Geometry {
 /// shifted and bordered by zeros, field × (C² · K), gives the inputs of all units of a block beside each other, and no
 /// unit needs to be moved for the sums over blocks. It costs ((w + C − 1)/w)² times the multiplications.
 #[derive(Clone, Debug)]
-pub(super) struct Expansion {
+pub(crate) struct Expansion {
     geometry: Geometry,
     expansion: Vec<usize>,
     contraction: Vec<usize>,
 }
 
 impl Expansion {
-    pub(super) fn new(geometry: Geometry) -> Expansion {
+    pub(crate) fn new(geometry: Geometry) -> Expansion {
         Expansion { geometry, expansion: geometry.expansion(), contraction: geometry.contraction() }
     }
 
     /// Weights between a field and its block, field · channels × (C² · K), of these filters, w² · channels × K.
-    pub(super) fn expand(&self, filters: &Tensor) -> Tensor {
+    pub(crate) fn expand(&self, filters: &Tensor) -> Tensor {
         let (device, rows, maps) = (filters.device(), filters.rows(), filters.columns());
         let mut bordered = device.zeros(rows + 1, maps);
         bordered.row_range_mut(0..rows).assign(filters);

@@ -8,7 +8,7 @@
 mod boltzmann;
 mod completion;
 mod dbn;
-mod geometry;
+pub(crate) mod geometry;
 mod gradient;
 mod learner;
 mod sparsity;
