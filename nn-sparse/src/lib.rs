@@ -3,7 +3,7 @@
 //! - [`Dictionary`]: the atoms, a row each.
 //! - [`Lasso`]: codes by several [`Solver`]s, each with a [`Certificate`]: the gap to the best code, and by how much the
 //!   conditions of the best are violated. [`MatchingPursuit`]: codes of at most so many atoms.
-//! - [`DictionaryLearner`]: atoms from minibatches.
+//! - [`DictionaryLearner`]: atoms from minibatches. [`PredictiveDecomposition`]: atoms, and a [`Predictor`] of their codes.
 //! - [`Objective`]: a function of a matrix of filters, minimised by [`Lbfgs`] (through [`HostFunction`]), by minibatches
 //!   ([`ObjectiveLearner`]) or, over orthonormal filters, by [`OrthonormalDescent`]. There are [`TopographicIca`], whose
 //!   [`Neighborhood`] makes it topographic, subspace or plain ICA, and [`ReconstructionIca`] of all these kinds for more
@@ -62,6 +62,7 @@ mod neighborhood;
 mod objective;
 mod objective_learner;
 mod pooled_energy;
+mod predictive;
 mod problem;
 pub mod topography;
 
@@ -84,3 +85,4 @@ pub use lbfgs::{Descent, Lbfgs, LbfgsSnapshot};
 pub use neighborhood::{Edge, Neighborhood};
 pub use objective::{HostFunction, Objective, Value};
 pub use objective_learner::ObjectiveLearner;
+pub use predictive::{PredictiveDecomposition, PredictiveRates, PredictiveSettings, Predictor};
