@@ -54,6 +54,7 @@ pub mod gabor_likeness;
 pub mod grey_images;
 pub mod image_grid;
 pub mod interruption;
+pub mod l2_svm;
 pub mod likelihood;
 pub mod linear_classifier;
 pub mod machine;

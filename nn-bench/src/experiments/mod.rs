@@ -7,6 +7,7 @@ mod dbn_mnist;
 mod deep_autoencoder;
 mod depth_difficulty;
 mod dropout_mnist;
+mod gated_shift;
 mod lcn;
 mod lenet_mnist;
 mod mlp_backprop;
@@ -17,7 +18,9 @@ mod rbm_digits_classify;
 mod rbm_estimators;
 mod rbm_mnist;
 mod saxe_architectures;
+mod self_taught;
 mod shape_bm_horses;
+mod single_layer;
 mod sparse_autoencoder;
 mod sparse_coding;
 mod tica;
@@ -36,6 +39,7 @@ pub fn experiments() -> Vec<Box<dyn Experiment>> {
         Box::new(dbm_mnist::DbmMnist { layers: 3 }),
         Box::new(shape_bm_horses::ShapeBmHorses),
         Box::new(cdbn_digits::CdbnDigits),
+        Box::new(gated_shift::GatedShift),
         Box::new(v2::V2),
         Box::new(lenet_mnist::LenetMnist),
         Box::new(cifar10::Cifar10),
@@ -51,6 +55,8 @@ pub fn experiments() -> Vec<Box<dyn Experiment>> {
         Box::new(sparse_autoencoder::SparseAutoencoder),
         Box::new(lcn::Lcn),
         Box::new(sparse_coding::SparseCoding),
+        Box::new(self_taught::SelfTaught),
+        Box::new(single_layer::SingleLayer),
     ]
 }
 

@@ -25,7 +25,12 @@ const BORDER: usize = 8;
 ///
 /// # Errors
 /// If there are no photographs where they are needed, or files are damaged.
-pub(super) fn patches(run: &mut Run, set: NaturalSet, count: usize, key: Key) -> Result<Array2<f32>, RunError> {
+pub(super) fn patches(
+    run: &mut Run,
+    set: NaturalSet,
+    count: usize,
+    key: Key,
+) -> Result<Array2<f32>, RunError> {
     let doing = "drawing patches";
     let mut images: Vec<_> = set.load(run, key)?.into_iter().map(|photograph| photograph.pixels).collect();
     for image in &mut images {

@@ -73,9 +73,9 @@ impl Recipe {
     fn of(profile: &str) -> Recipe {
         let default = Recipe {
             images: NaturalSet::Embedded,
-            patches: 30_000,
+            patches: 60_000,
             layers: [
-                Layer { hidden: 400, epochs: 30, rate: 0.1, decay: 0.03, bias: -3.0, sparsity: [0.02, 10.0] },
+                Layer { hidden: 400, epochs: 100, rate: 0.1, decay: 0.03, bias: -3.0, sparsity: [0.02, 10.0] },
                 Layer { hidden: 200, epochs: 20, rate: 0.3, decay: 1e-3, bias: -3.0, sparsity: [0.05, 5.0] },
             ],
             controls: 200,
@@ -173,8 +173,8 @@ impl Experiment for V2 {
             },
             ProfileInfo {
                 name: "default",
-                what: "400 and 200 units, 30,000 patches of the photographs that are part of the program",
-                duration: "about 1 minute on 2 cores",
+                what: "400 and 200 units, 60,000 patches of the photographs that are part of the program",
+                duration: "about 4 minutes on 2 cores",
             },
             ProfileInfo {
                 name: "full",
