@@ -4,7 +4,7 @@ mod decoding;
 mod pairs;
 
 use ndarray::{Array2, Axis, Slice};
-use nn_core::{Dataset, Device, Key, Penalty, Schedule, Sgd, Tensor, checkpoint};
+use nn_core::{Device, Key, Penalty, Schedule, Sgd, Tensor, checkpoint};
 use nn_rbm::{
     GatedRbm,
     convolutional::{Geometry, MapSparsity},
@@ -13,7 +13,7 @@ use nn_rbm::{
 
 use crate::experiment::{Experiment, ProfileInfo};
 use crate::image_grid::{self, Scaling, TileAxis, TileLayout};
-use crate::linear_classifier::{Classified, LinearClassifier};
+use crate::linear_classifier::LinearClassifier;
 use crate::report::Axes;
 use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
@@ -243,7 +243,8 @@ fn decode(
         let standardization = Standardization::of(&train).while_doing(doing)?;
         let [train, test] = [(&train, pairs[0]), (&test, pairs[1])]
             .map(|(features, pairs)| decoding::labelled(&standardization.apply(features), pairs));
-        let found = classify(run, recipe, train.while_doing(doing)?, test.while_doing(doing)?, key)?;
+        let (train, test) = (train.while_doing(doing)?, test.while_doing(doing)?);
+        let found = recipe.classifier.test(run, &train, &test, key.fold_in(CLASSIFIER))?;
         run.report.metric(format!("shift_right_percent_{metric}"), 100.0 - found.test_error)?;
         rows.push(vec![
             name.to_string(),
@@ -258,16 +259,6 @@ fn decode(
         rows,
     )?;
     Ok(())
-}
-
-fn classify(
-    run: &Run,
-    recipe: &Recipe,
-    train: Dataset,
-    test: Dataset,
-    key: Key,
-) -> Result<Classified, RunError> {
-    recipe.classifier.test(run, &train, &test, key.fold_in(CLASSIFIER))
 }
 
 fn pictures(run: &mut Run, rbm: &GatedRbm, test: &Pairs, key: Key) -> Result<(), RunError> {
