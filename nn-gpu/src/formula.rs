@@ -123,7 +123,8 @@ impl Formula {
 
     /// The statements that evaluate it at row `i` and column `j` of a grid of `n` columns, and the name of the value.
     ///
-    /// `old` and `acc` are in scope where the formula uses them; other names begin with `prefix`.
+    /// `old` and `acc` are in scope where the formula uses them; other names are `prefix` and a number. The prefix is a word
+    /// with an underscore: `f` and 32 would be the name of a type.
     pub(crate) fn statements(&self, prefix: &str) -> (String, String) {
         let mut text = String::new();
         for (number, node) in self.nodes.iter().enumerate() {

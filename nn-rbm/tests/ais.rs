@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod machines;
+mod precision;
 
+use crate::precision::{both, single};
 use machines::{Machine, Part, chance::fair_visible, enumerable, randomize};
-use nn_core::{Device, Error, Key};
+use nn_core::{Error, Key};
 use nn_rbm::{
     Path,
     ais::{Ais, Betas, Progress},
@@ -22,7 +24,7 @@ use std::{
 /// one to four nats from that without weights (see the figures printed), so that a wrong step would show.
 #[test]
 fn both_ways_for_every_kind() {
-    let device = Device::cpu();
+    let device = single();
     let ais = |path| Ais::new(path, Betas::uniform(200).unwrap());
     let mut moved = 0.0;
     for machine in enumerable(&device) {
@@ -59,7 +61,7 @@ fn both_ways_for_every_kind() {
 /// truth. 20 runs of few chains; the means lie on their sides by more than four standard errors.
 #[test]
 fn short_runs_bracket_log_z() {
-    let machine = Machine::new(&Device::cpu(), "bracket", &[Part::Bernoulli(8)], &[Part::Bernoulli(6)], 2.0);
+    let machine = Machine::new(&single(), "bracket", &[Part::Bernoulli(8)], &[Part::Bernoulli(6)], 2.0);
     let (rbm, exact) = (&machine.rbm, log_partition(&machine.rbm).unwrap());
     let states = fair_visible(rbm, 400, Key::new(6));
     let ais = Ais::new(Path::from_model(rbm), Betas::uniform(4).unwrap());
@@ -79,7 +81,7 @@ fn short_runs_bracket_log_z() {
 /// the rounding of 70 steps of energies of about 5.
 #[test]
 fn without_weights_there_is_no_variance() {
-    for (device, rounding) in [(Device::cpu(), 6e-8), (Device::reference(), 1.2e-16)] {
+    for (device, rounding) in both(1.2e-16, 6e-8) {
         let bound = 70.0 * 5.0 * rounding;
         for mut machine in enumerable(&device) {
             machine.rbm.weights.assign(0.0);
@@ -109,7 +111,7 @@ fn without_weights_there_is_no_variance() {
 /// within four standard errors; with many steps the error falls below 0.02.
 #[test]
 fn another_base() {
-    let device = Device::cpu();
+    let device = single();
     let mut rbm = nn_rbm::Rbm::bernoulli(&device, 10, 5, Key::new(1)).unwrap();
     randomize(&mut rbm, 0.0, 1.0, Key::new(2));
     let exact: f64 = log_partition(&rbm).unwrap();
@@ -158,7 +160,7 @@ fn inverse_temperatures() {
 /// Runs without chains are refused; progress rises to 1; a raised flag ends the run.
 #[test]
 fn settings_progress_and_interruption() {
-    let device = Device::cpu();
+    let device = single();
     let rbm = nn_rbm::Rbm::bernoulli(&device, 3, 2, Key::new(1)).unwrap();
     let (shares, flag) = (RefCell::new(Vec::new()), AtomicBool::new(false));
     let see = |share| shares.borrow_mut().push(share);

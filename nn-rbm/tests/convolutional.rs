@@ -3,7 +3,9 @@
 
 mod filters;
 mod machines;
+mod precision;
 
+use crate::precision::{both, single};
 use filters::{FOUR, OBLONG, Plain, SIX, binary, chosen, draw, normalized, patterns, real, rows};
 use machines::{
     chance::{Exact, mean_and_error, still},
@@ -29,6 +31,9 @@ fn machines(device: &Device) -> Vec<(&'static str, ConvolutionalRbm)> {
     ]
 }
 
+/// What single precision leaves of energies of about ten.
+const SINGLE: f64 = 5e-5;
+
 /// Some images and hidden states that are possible.
 fn states(rbm: &ConvolutionalRbm, cases: usize) -> (Tensor, Tensor) {
     let (device, at) = (rbm.device(), rbm.distribution());
@@ -52,57 +57,60 @@ fn gradients(sums: &[Sum<'_>]) -> Vec<Array2<f64>> {
 /// E[h | v, T], E[v | h], F(v), pooling units against the energy, with one block after the other written out.
 #[test]
 fn conditionals_and_free_energies() {
-    for (name, rbm) in machines(&Device::reference()) {
-        let (plain, device) = (Plain::of(&rbm), rbm.device());
-        let (visible, hidden) = states(&rbm, 5);
-        let from_above = init::normal(device, 5, rbm.geometry().pooled_len(), 1.5, Key::new(8));
-        let mut with_input = device.zeros(5, rbm.geometry().hidden_len());
-        rbm.distribution().mean_hidden(&visible, Some(&from_above), &mut with_input);
-        let found = [&rbm.mean_hidden(&visible), &with_input, &rbm.mean_visible(&hidden), &rbm.pool(&hidden)];
-        let [means, with_input, down, pooled] = found.map(rows);
-        let (free, above) = (rows(&rbm.free_energy(&visible)), rows(&from_above));
-        let (visible, hidden) = (rows(&visible), rows(&hidden));
-        let mut worst = 0f64;
-        for case in 0..5 {
-            let nothing = vec![0.0; hidden[case].len()];
-            let mut wanted_free = plain.energy(&visible[case], &nothing);
-            for block in plain.blocks() {
-                let mut logs: Vec<f64> = block.iter().map(|p| plain.input(&visible[case], *p)).collect();
-                logs.push(0.0);
-                let (log_sum, shares) = normalized(&logs);
-                wanted_free -= log_sum;
-                let unit = |place| plain.column(place);
-                let pooling = {
-                    let mut one = nothing.clone();
-                    one[unit(block[0])] = 1.0;
-                    plain.pooled(&one).iter().position(|on| *on == 1.0).unwrap()
-                };
-                logs[..block.len()].iter_mut().for_each(|log| *log += above[case][pooling]);
-                let (_, shares_above) = normalized(&logs);
-                for (place, (share, above)) in block.iter().zip(shares.iter().zip(&shares_above)) {
-                    worst = worst.max((means[case][unit(*place)] - share).abs());
-                    worst = worst.max((with_input[case][unit(*place)] - above).abs());
+    for (device, close) in both(1e-10, SINGLE) {
+        for (name, rbm) in machines(&device) {
+            let (plain, device) = (Plain::of(&rbm), rbm.device());
+            let (visible, hidden) = states(&rbm, 5);
+            let from_above = init::normal(device, 5, rbm.geometry().pooled_len(), 1.5, Key::new(8));
+            let mut with_input = device.zeros(5, rbm.geometry().hidden_len());
+            rbm.distribution().mean_hidden(&visible, Some(&from_above), &mut with_input);
+            let found =
+                [&rbm.mean_hidden(&visible), &with_input, &rbm.mean_visible(&hidden), &rbm.pool(&hidden)];
+            let [means, with_input, down, pooled] = found.map(rows);
+            let (free, above) = (rows(&rbm.free_energy(&visible)), rows(&from_above));
+            let (visible, hidden) = (rows(&visible), rows(&hidden));
+            let mut worst = 0f64;
+            for case in 0..5 {
+                let nothing = vec![0.0; hidden[case].len()];
+                let mut wanted_free = plain.energy(&visible[case], &nothing);
+                for block in plain.blocks() {
+                    let mut logs: Vec<f64> = block.iter().map(|p| plain.input(&visible[case], *p)).collect();
+                    logs.push(0.0);
+                    let (log_sum, shares) = normalized(&logs);
+                    wanted_free -= log_sum;
+                    let unit = |place| plain.column(place);
+                    let pooling = {
+                        let mut one = nothing.clone();
+                        one[unit(block[0])] = 1.0;
+                        plain.pooled(&one).iter().position(|on| *on == 1.0).unwrap()
+                    };
+                    logs[..block.len()].iter_mut().for_each(|log| *log += above[case][pooling]);
+                    let (_, shares_above) = normalized(&logs);
+                    for (place, (share, above)) in block.iter().zip(shares.iter().zip(&shares_above)) {
+                        worst = worst.max((means[case][unit(*place)] - share).abs());
+                        worst = worst.max((with_input[case][unit(*place)] - above).abs());
+                    }
                 }
+                worst = worst.max((free[case][0] - wanted_free).abs());
+                for (pixel, input) in plain.down(&hidden[case]).iter().enumerate() {
+                    let y = input + plain.bias(pixel);
+                    let wanted = if plain.variance.is_some() { y } else { 1.0 / (1.0 + (-y).exp()) };
+                    worst = worst.max((down[case][pixel] - wanted).abs());
+                }
+                assert_eq!(pooled[case], plain.pooled(&hidden[case]), "{name}");
+                assert!(pooled[case].iter().all(|on| *on == 0.0 || *on == 1.0), "{name}");
             }
-            worst = worst.max((free[case][0] - wanted_free).abs());
-            for (pixel, input) in plain.down(&hidden[case]).iter().enumerate() {
-                let y = input + plain.bias(pixel);
-                let wanted = if plain.variance.is_some() { y } else { 1.0 / (1.0 + (-y).exp()) };
-                worst = worst.max((down[case][pixel] - wanted).abs());
-            }
-            assert_eq!(pooled[case], plain.pooled(&hidden[case]), "{name}");
-            assert!(pooled[case].iter().all(|on| *on == 0.0 || *on == 1.0), "{name}");
+            println!("{name}: {worst:.1e}");
+            assert!(worst < close, "{name}: {worst}");
         }
-        println!("{name}: {worst:.1e}");
-        assert!(worst < 1e-10, "{name}: {worst}");
     }
 }
 
 /// Single precision computes the same means, and draws the same states but for those that rounding tips.
 #[test]
 fn devices_agree() {
-    let (cpu, reference) = (machines(&Device::cpu()), machines(&Device::reference()));
-    for ((name, single), (_, double)) in cpu.into_iter().zip(reference) {
+    let (near, reference) = (machines(&single()), machines(&Device::reference()));
+    for ((name, single), (_, double)) in near.into_iter().zip(reference) {
         let [(visible, hidden), (_, h)] = [states(&single, 20), states(&double, 20)];
         let tipped = (hidden.to_array_f64().unwrap() - h.to_array_f64().unwrap()).mapv(f64::abs).sum();
         assert!(tipped <= 2.0, "{name}: {tipped} hidden units differ");
@@ -177,29 +185,31 @@ fn gradients_are_those_of_free_energies() {
 /// filters.
 #[test]
 fn the_untied_machine_is_the_same() {
-    for (name, rbm) in machines(&Device::reference()) {
-        let (plain, untied) = (Plain::of(&rbm), rbm.untied());
-        let (data, model) = (states(&rbm, 6).0, states(&rbm, 3).0);
-        let free = [rbm.free_energy(&data), untied.free_energy(&data)].map(|f| f.to_array_f64().unwrap());
-        assert!(distance(&free[0], &free[1]) < 1e-10, "{name}");
-        let (data_hidden, model_hidden) = (rbm.mean_hidden(&data), rbm.mean_hidden(&model));
-        let phases = Phases {
-            data: Phase { visible: &data, hidden: &data_hidden, weights: None },
-            model: Phase { visible: &model, hidden: &model_hidden, weights: None },
-        };
-        let (mut tied, mut assembly) = (ConvolutionalGradient::default(), GradientAssembly::default());
-        let tied = gradients(&tied.gradients(&rbm, &phases, None));
-        let copies = gradients(&assembly.gradients(&untied, &phases, None, None));
-        let positions = rbm.geometry().map_len() as f64;
-        let mut sum = Array2::<f64>::zeros(tied[0].dim());
-        for place in plain.places() {
-            for (row, (pixel, _)) in plain.field(place).into_iter().enumerate() {
-                sum[[row, place[0]]] += copies[0][[pixel, plain.column(place)]];
+    for (device, (close, of_gradient)) in both((1e-10, 1e-6), (SINGLE, SINGLE)) {
+        for (name, rbm) in machines(&device) {
+            let (plain, untied) = (Plain::of(&rbm), rbm.untied());
+            let (data, model) = (states(&rbm, 6).0, states(&rbm, 3).0);
+            let free = [rbm.free_energy(&data), untied.free_energy(&data)].map(|f| f.to_array_f64().unwrap());
+            assert!(distance(&free[0], &free[1]) < close, "{name}");
+            let (data_hidden, model_hidden) = (rbm.mean_hidden(&data), rbm.mean_hidden(&model));
+            let phases = Phases {
+                data: Phase { visible: &data, hidden: &data_hidden, weights: None },
+                model: Phase { visible: &model, hidden: &model_hidden, weights: None },
+            };
+            let (mut tied, mut assembly) = (ConvolutionalGradient::default(), GradientAssembly::default());
+            let tied = gradients(&tied.gradients(&rbm, &phases, None));
+            let copies = gradients(&assembly.gradients(&untied, &phases, None, None));
+            let positions = rbm.geometry().map_len() as f64;
+            let mut sum = Array2::<f64>::zeros(tied[0].dim());
+            for place in plain.places() {
+                for (row, (pixel, _)) in plain.field(place).into_iter().enumerate() {
+                    sum[[row, place[0]]] += copies[0][[pixel, plain.column(place)]];
+                }
             }
-        }
-        assert!(distance(&sum, &(&tied[0] * positions)) < 1e-6, "{name}");
-        for (tied, copies) in tied.iter().zip(&copies).skip(1) {
-            assert!(distance(copies, &(tied * positions)) < 1e-6, "{name}");
+            assert!(distance(&sum, &(&tied[0] * positions)) < of_gradient, "{name}");
+            for (tied, copies) in tied.iter().zip(&copies).skip(1) {
+                assert!(distance(copies, &(tied * positions)) < of_gradient, "{name}");
+            }
         }
     }
 }
@@ -240,7 +250,7 @@ impl Enumerated {
 /// both sides; and contrastive statistics of fair samples are the exact gradient, within four standard errors.
 #[test]
 fn log_partition_and_gradient() {
-    let (single, double) = (binary(&Device::cpu(), SIX, 1.0), binary(&Device::reference(), SIX, 1.0));
+    let (single, double) = (binary(&single(), SIX, 1.0), binary(&Device::reference(), SIX, 1.0));
     let exact = enumerated(&double, &[]);
     let untied = single.untied();
     let found = log_partition(&untied).unwrap();
@@ -299,7 +309,7 @@ fn log_partition_and_gradient() {
 /// of the unknown half given the known one. Halved filters do not.
 #[test]
 fn no_drift() {
-    let (device, chains) = (Device::cpu(), 20_000);
+    let (device, chains) = (single(), 20_000);
     let rbm = binary(&device, SIX, 1.0);
     let free = enumerated(&rbm, &[]);
     let known: Vec<Option<f64>> =
@@ -342,7 +352,7 @@ fn no_drift() {
 #[test]
 fn block_draws() {
     let count = 100_000;
-    for device in [Device::cpu(), Device::reference()] {
+    for (device, _) in both((), ()) {
         let units = Blocks::new(&device, 1, 4).unwrap();
         for logits in [
             [0.0, 0.0, 0.0, 0.0],
@@ -377,7 +387,7 @@ fn block_draws() {
 /// Real pixels: annealed importance sampling of the plain machine gives the log Z of all hidden states.
 #[test]
 fn log_partition_of_real_pixels() -> Result<(), Error> {
-    let rbm = real(&Device::cpu(), FOUR, 0.7);
+    let rbm = real(&single(), FOUR, 0.7);
     let (plain, untied) = (Plain::of(&rbm), rbm.untied());
     // log ∫ e^(−E(v, h)) dv: Gaussians with means a + x.
     let variance = plain.variance.unwrap();

@@ -3,7 +3,9 @@
 
 mod deep;
 mod machines;
+mod precision;
 
+use crate::precision::{both, single};
 use deep::{Deep, cut, joined, machine, rows};
 use machines::chance::{CHAINS, mean_and_error, set, still};
 use ndarray::{Array1, Array2};
@@ -16,6 +18,9 @@ use nn_rbm::{
     units::{Bernoulli, Gaussian},
 };
 
+/// What single precision leaves of energies of about ten.
+const SINGLE: f64 = 5e-5;
+
 /// Every visible state, a row each.
 fn all_cases(deep: &Deep, visible: usize) -> Array2<f64> {
     let mut cases: Vec<Array1<f64>> = deep.states.iter().map(|s| s[0].clone()).collect();
@@ -25,9 +30,11 @@ fn all_cases(deep: &Deep, visible: usize) -> Array2<f64> {
 
 #[test]
 fn log_z() {
-    for (name, dbm) in deep::machines(&Device::reference()) {
-        let (found, exact) = (log_partition(&dbm).unwrap(), Deep::of(&dbm).log_z);
-        assert!((found - exact).abs() < 1e-10, "{name}: {found} {exact}");
+    for (device, close) in both(1e-10, SINGLE) {
+        for (name, dbm) in deep::machines(&device) {
+            let (found, exact) = (log_partition(&dbm).unwrap(), Deep::of(&dbm).log_z);
+            assert!((found - exact).abs() < close, "{name}: {found} {exact}");
+        }
     }
 }
 
@@ -35,7 +42,7 @@ fn log_z() {
 /// 0.05 nat, at every depth, from the model's own base and from another.
 #[test]
 fn annealed_importance_sampling() {
-    let device = Device::cpu();
+    let device = single();
     let mut moved = 0.0;
     for (name, dbm) in deep::machines(&device) {
         let deep = Deep::of(&dbm);
@@ -63,16 +70,18 @@ fn annealed_importance_sampling() {
 /// Without weights every chain has the weight 1, up to the rounding of 70 steps.
 #[test]
 fn without_weights_there_is_no_variance() {
-    for (name, mut dbm) in deep::machines(&Device::reference()) {
-        dbm.visit_mut(&mut |name, tensor| {
-            if name != "visible.biases" {
-                tensor.assign(0.0);
-            }
-        });
-        let ais = Ais::new(Path::from_model(&dbm), Betas::uniform(70).unwrap());
-        let estimate = ais.forward(&dbm, 10, Key::new(6)).unwrap();
-        assert!((estimate.log_partition - Deep::of(&dbm).log_z).abs() < 1e-12, "{name}");
-        assert!(estimate.log_weights.iter().all(|w| w.abs() < 1e-12), "{name}: {estimate:?}");
+    for (device, rounding) in both(1e-12, SINGLE) {
+        for (name, mut dbm) in deep::machines(&device) {
+            dbm.visit_mut(&mut |name, tensor| {
+                if name != "visible.biases" {
+                    tensor.assign(0.0);
+                }
+            });
+            let ais = Ais::new(Path::from_model(&dbm), Betas::uniform(70).unwrap());
+            let estimate = ais.forward(&dbm, 10, Key::new(6)).unwrap();
+            assert!((estimate.log_partition - Deep::of(&dbm).log_z).abs() < rounding, "{name}");
+            assert!(estimate.log_weights.iter().all(|w| w.abs() < rounding), "{name}: {estimate:?}");
+        }
     }
 }
 
@@ -80,50 +89,55 @@ fn without_weights_there_is_no_variance() {
 /// above log p(v), and still once the means are. With labels clamped it is that of log p(v, label).
 #[test]
 fn mean_field() {
-    let device = Device::reference();
-    for (name, dbm) in deep::machines(&device) {
-        let deep = Deep::of(&dbm);
-        let last = deep.layers() - 1;
-        let cases = all_cases(&deep, dbm.layers()[0].len());
-        let inputs = device.tensor_f64(&cases);
-        let label =
-            |case: usize, class: usize| f64::from(u8::from(case % dbm.classes().unwrap_or(1) == class));
-        for clamped in [false, true].into_iter().take(1 + usize::from(dbm.classes().is_some())) {
-            let labels = clamped.then(|| {
-                let shape = (cases.nrows(), dbm.classes().unwrap());
-                device.tensor_f64(&Array2::from_shape_fn(shape, |(case, class)| label(case, class)))
-            });
-            let mut posterior = MeanField::new(&dbm, cases.nrows(), clamped);
-            posterior.start(&dbm, inputs.view(), labels.as_ref());
-            let bounds = |posterior: &MeanField| posterior.bound(&dbm).to_array_f64().unwrap() - deep.log_z;
-            let mut before = bounds(&posterior);
-            let start = before.clone();
-            for _ in 0..6 {
-                for layer in 1..=last - usize::from(clamped) {
-                    posterior.update(&dbm, layer);
-                    let after = bounds(&posterior);
-                    assert!(after.iter().zip(&before).all(|(a, b)| *a >= b - 1e-12), "{name}: layer {layer}");
-                    before = after;
+    for (device, (rounding, close, change)) in both((1e-12, 1e-10, 1e-9), (SINGLE, SINGLE, 1e-6)) {
+        for (name, dbm) in deep::machines(&device) {
+            let deep = Deep::of(&dbm);
+            let last = deep.layers() - 1;
+            let cases = all_cases(&deep, dbm.layers()[0].len());
+            let inputs = device.tensor_f64(&cases);
+            let label =
+                |case: usize, class: usize| f64::from(u8::from(case % dbm.classes().unwrap_or(1) == class));
+            for clamped in [false, true].into_iter().take(1 + usize::from(dbm.classes().is_some())) {
+                let labels = clamped.then(|| {
+                    let shape = (cases.nrows(), dbm.classes().unwrap());
+                    device.tensor_f64(&Array2::from_shape_fn(shape, |(case, class)| label(case, class)))
+                });
+                let mut posterior = MeanField::new(&dbm, cases.nrows(), clamped);
+                posterior.start(&dbm, inputs.view(), labels.as_ref());
+                let bounds =
+                    |posterior: &MeanField| posterior.bound(&dbm).to_array_f64().unwrap() - deep.log_z;
+                let mut before = bounds(&posterior);
+                let start = before.clone();
+                for _ in 0..6 {
+                    for layer in 1..=last - usize::from(clamped) {
+                        posterior.update(&dbm, layer);
+                        let after = bounds(&posterior);
+                        assert!(
+                            after.iter().zip(&before).all(|(a, b)| *a >= b - rounding),
+                            "{name}: layer {layer}"
+                        );
+                        before = after;
+                    }
                 }
+                assert!(dbm.depth() == 1 || before.iter().zip(&start).any(|(a, b)| *a > b + 1e-3), "{name}");
+                let fixed: &[usize] = if clamped { &[0, last] } else { &[0] };
+                for (state, bound) in rows(posterior.means()).iter().zip(&before) {
+                    let exact = deep.log_probability(|s| fixed.iter().all(|&layer| s[layer] == state[layer]));
+                    assert!(*bound <= exact + rounding, "{name}: {bound} {exact}");
+                    let summed = deep.bound(state, fixed);
+                    assert!((bound - summed).abs() < close, "{name}: {bound} {summed}");
+                }
+                let settled = posterior.settle(&dbm, change, 500).unwrap();
+                assert!(
+                    settled.converged && settled.change <= change && settled.sweeps < 500,
+                    "{name}: {settled:?}"
+                );
+                assert!(!posterior.settle(&dbm, -1.0, 2).unwrap().converged);
             }
-            assert!(dbm.depth() == 1 || before.iter().zip(&start).any(|(a, b)| *a > b + 1e-3), "{name}");
-            let fixed: &[usize] = if clamped { &[0, last] } else { &[0] };
-            for (state, bound) in rows(posterior.means()).iter().zip(&before) {
-                let exact = deep.log_probability(|s| fixed.iter().all(|&layer| s[layer] == state[layer]));
-                assert!(*bound <= exact + 1e-12, "{name}: {bound} {exact}");
-                let summed = deep.bound(state, fixed);
-                assert!((bound - summed).abs() < 1e-10, "{name}: {bound} {summed}");
-            }
-            let settled = posterior.settle(&dbm, 1e-9, 500).unwrap();
-            assert!(
-                settled.converged && settled.change <= 1e-9 && settled.sweeps < 500,
-                "{name}: {settled:?}"
-            );
-            assert!(!posterior.settle(&dbm, -1.0, 2).unwrap().converged);
+            let bound = dbm.lower_bound(inputs.view(), deep.log_z, 20).unwrap();
+            let exact = cases.rows().into_iter().map(|v| deep.log_probability(|s| s[0] == v)).sum::<f64>();
+            assert!(bound <= exact / cases.nrows() as f64 + rounding, "{name}");
         }
-        let bound = dbm.lower_bound(inputs.view(), deep.log_z, 20).unwrap();
-        let exact = cases.rows().into_iter().map(|v| deep.log_probability(|s| s[0] == v)).sum::<f64>();
-        assert!(bound <= exact / cases.nrows() as f64 + 1e-12, "{name}");
     }
 }
 
@@ -131,27 +145,28 @@ fn mean_field() {
 /// log p(v), which the bound cannot exceed. Where log Z(v) is known without, they are refused.
 #[test]
 fn log_probability_by_clamping() {
-    let device = Device::reference();
-    for (name, dbm) in deep::machines(&device) {
-        let deep = Deep::of(&dbm);
-        let inputs = device.tensor_f64(&all_cases(&deep, dbm.layers()[0].len()));
-        if dbm.layers().len() == 2 {
-            let message = dbm.given_visible(inputs.row_range(0..1)).unwrap_err().to_string();
-            assert!(message.contains("layers above the visible units is 1"), "{message}");
-            continue;
-        }
-        let mut energies = device.zeros(inputs.rows(), 1);
-        dbm.layers()[0].energy(inputs.view(), 1.0, 0.0, energies.view_mut());
-        let energies = energies.to_array_f64().unwrap();
-        for (case, v) in inputs.to_array_f64().unwrap().rows().into_iter().enumerate() {
-            let exact = deep.log_probability(|s| s[0] == v);
-            let view = inputs.row_range(case..case + 1);
-            let given = dbm.given_visible(view).unwrap();
-            let found = log_partition(&given).unwrap() - energies[[case, 0]] - deep.log_z;
-            assert!((found - exact).abs() < 1e-10, "{name}: {found} {exact}");
-            let betas = Betas::uniform(100).unwrap();
-            let estimate = dbm.log_probability(view, deep.log_z, betas, 100, Key::new(19)).unwrap();
-            assert!((estimate - exact).abs() < 0.1, "{name}: {estimate} {exact}");
+    for (device, close) in both(1e-10, SINGLE) {
+        for (name, dbm) in deep::machines(&device) {
+            let deep = Deep::of(&dbm);
+            let inputs = device.tensor_f64(&all_cases(&deep, dbm.layers()[0].len()));
+            if dbm.layers().len() == 2 {
+                let message = dbm.given_visible(inputs.row_range(0..1)).unwrap_err().to_string();
+                assert!(message.contains("layers above the visible units is 1"), "{message}");
+                continue;
+            }
+            let mut energies = device.zeros(inputs.rows(), 1);
+            dbm.layers()[0].energy(inputs.view(), 1.0, 0.0, energies.view_mut());
+            let energies = energies.to_array_f64().unwrap();
+            for (case, v) in inputs.to_array_f64().unwrap().rows().into_iter().enumerate() {
+                let exact = deep.log_probability(|s| s[0] == v);
+                let view = inputs.row_range(case..case + 1);
+                let given = dbm.given_visible(view).unwrap();
+                let found = log_partition(&given).unwrap() - energies[[case, 0]] - deep.log_z;
+                assert!((found - exact).abs() < close, "{name}: {found} {exact}");
+                let betas = Betas::uniform(100).unwrap();
+                let estimate = dbm.log_probability(view, deep.log_z, betas, 100, Key::new(19)).unwrap();
+                assert!((estimate - exact).abs() < 0.1, "{name}: {estimate} {exact}");
+            }
         }
     }
 }
@@ -159,20 +174,21 @@ fn log_probability_by_clamping() {
 /// A machine of one hidden layer is a restricted one: its bound is log p(v).
 #[test]
 fn of_one_hidden_layer_the_bound_is_exact() {
-    let device = Device::reference();
-    let dbm = machine(&device, 4, &[3], None);
-    let deep = Deep::of(&dbm);
-    let cases = all_cases(&deep, 4);
-    let bound = dbm.mean_field(device.tensor_f64(&cases).view(), 1).bound(&dbm).to_array_f64().unwrap();
-    for (v, bound) in cases.rows().into_iter().zip(&bound) {
-        assert!((bound - deep.log_z - deep.log_probability(|s| s[0] == v)).abs() < 1e-12);
+    for (device, rounding) in both(1e-12, SINGLE) {
+        let dbm = machine(&device, 4, &[3], None);
+        let deep = Deep::of(&dbm);
+        let cases = all_cases(&deep, 4);
+        let bound = dbm.mean_field(device.tensor_f64(&cases).view(), 1).bound(&dbm).to_array_f64().unwrap();
+        for (v, bound) in cases.rows().into_iter().zip(&bound) {
+            assert!((bound - deep.log_z - deep.log_probability(|s| s[0] == v)).abs() < rounding);
+        }
     }
 }
 
 /// Sweeps leave the distribution of all layers together as it is; with the label clamped, that of the others given it.
 #[test]
 fn chains_do_not_drift() {
-    let device = Device::cpu();
+    let device = single();
     for (name, dbm) in deep::machines(&device) {
         let exact = Deep::of(&dbm).exact(&device);
         let mut chains = Chains::new(&dbm, CHAINS, Key::new(7)).unwrap();
@@ -209,7 +225,7 @@ fn chains_do_not_drift() {
 /// A kernel that forgets the input from above, as that of a belief network does, leaves the distribution.
 #[test]
 fn wrong_kernels_are_caught() {
-    let device = Device::cpu();
+    let device = single();
     let dbm = machine(&device, 4, &[3, 2], None);
     let exact = Deep::of(&dbm).exact(&device);
     let right = dbm.layered();
@@ -260,7 +276,7 @@ fn real_visible_units() {
 /// What cannot be is refused in one line that says why.
 #[test]
 fn refusals() {
-    let device = Device::cpu();
+    let device = single();
     let new = |visible, hidden: &[usize], classes| {
         let visible = Box::new(Bernoulli::new(&device, visible));
         Dbm::new(&device, visible, hidden, classes, deep::START, Key::new(1))

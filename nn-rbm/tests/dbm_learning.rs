@@ -5,7 +5,9 @@
 mod belief;
 mod deep;
 mod machines;
+mod precision;
 
+use crate::precision::single;
 use belief::Recorder;
 use deep::{Deep, cut, machine, rows};
 use machines::{
@@ -90,7 +92,7 @@ fn gradients_are_those_of_the_energy() {
 /// all states, within four standard errors of 64 updates of 500 chains.
 #[test]
 fn gradients_in_expectation() {
-    let device = Device::cpu();
+    let device = single();
     for dbm in [machine(&device, 3, &[4, 2], None), machine(&device, 3, &[2, 2], Some(3))] {
         let deep = Deep::of(&dbm);
         let exact = deep.exact(&device);
@@ -280,7 +282,7 @@ fn learn_the_same() {
         }
         values(&learner)
     };
-    for ((name, a), (_, b)) in run(&Device::cpu()).iter().zip(run(&Device::reference())) {
+    for ((name, a), (_, b)) in run(&single()).iter().zip(run(&Device::reference())) {
         let off = distance(a, &b);
         assert!(off < 1e-5, "{name}: {off}");
     }

@@ -2,14 +2,16 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod machines;
+mod precision;
 
+use crate::precision::single;
 use machines::{
     Machine, Part,
     chance::{Exact, mean_and_error},
     discrete, distance,
 };
 use ndarray::Array2;
-use nn_core::{Device, Key, Tensor};
+use nn_core::{Key, Tensor};
 use nn_rbm::{
     GradientEstimator, Path, Phase, Phases, Rbm,
     estimator::{self, ContrastiveDivergence, FastPersistent, ParallelTempering, Persistent},
@@ -65,7 +67,7 @@ fn read(tensor: &Tensor) -> Array2<f64> {
 /// The exact estimator's model phase is p(v) for all v, and E[h | v].
 #[test]
 fn exact() {
-    for machine in discrete(&Device::cpu()) {
+    for machine in discrete(&single()) {
         let (rbm, batch) = (&machine.rbm, machine.cases(7, Key::new(1)));
         let exact = Exact::of_visible(rbm.distribution());
         let mut estimator = estimator::Exact::new(rbm).unwrap();
@@ -82,7 +84,7 @@ fn exact() {
 /// ⟨v·h⟩ of the model: their gradient is unbiased.
 #[test]
 fn persistent_and_tempered() {
-    for machine in discrete(&Device::cpu()) {
+    for machine in discrete(&single()) {
         let (rbm, batch) = (&machine.rbm, machine.cases(5, Key::new(2)));
         let exact = Exact::of_visible(rbm.distribution());
         let states = rbm.device().tensor(&exact.states);
@@ -125,9 +127,7 @@ fn persistent_and_tempered() {
 /// enumerated. (For ⟨v⟩ that is the model's mean; for ⟨h⟩ and ⟨v·h⟩ it is CD's known departure from it.)
 #[test]
 fn contrastive_divergence() {
-    for machine in
-        discrete(&Device::cpu()).into_iter().filter(|machine| machine.rbm.hidden.states().is_some())
-    {
+    for machine in discrete(&single()).into_iter().filter(|machine| machine.rbm.hidden.states().is_some()) {
         let rbm = &machine.rbm;
         let of_h = Exact::of_hidden(rbm.distribution());
         let means = rbm.mean_visible(&rbm.device().tensor(&of_h.states));
@@ -147,7 +147,7 @@ fn contrastive_divergence() {
 /// Fast PCD whose fast weights do not learn does what PCD does, chain by chain, for the same keys.
 #[test]
 fn fast_without_a_fast_rate() {
-    let machine = Machine::new(&Device::cpu(), "fast", &[Part::Bernoulli(6)], &[Part::Bernoulli(4)], 1.0);
+    let machine = Machine::new(&single(), "fast", &[Part::Bernoulli(6)], &[Part::Bernoulli(4)], 1.0);
     let (rbm, batch) = (&machine.rbm, machine.cases(5, Key::new(2)));
     let mut plain = Persistent::new(rbm, 50, 1, Key::new(9)).unwrap();
     let mut fast = FastPersistent::new(rbm, 50, 0.0, 0.9, Key::new(9)).unwrap();

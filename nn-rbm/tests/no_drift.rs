@@ -6,13 +6,15 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod machines;
+mod precision;
 
+use crate::precision::single;
 use machines::{
     Machine, Part,
     chance::{CHAINS, Exact, chains, fair_visible, mean_and_error, set, still},
     discrete,
 };
-use nn_core::{Device, Key};
+use nn_core::Key;
 use nn_rbm::{
     Boltzmann, Completion, GradientEstimator, Rbm,
     estimator::{ContrastiveDivergence, FastPersistent, Persistent},
@@ -21,7 +23,7 @@ use nn_rbm::{
 /// Gibbs sweeps of every kind of discrete visible unit, under binary, softmax and rectified hidden units.
 #[test]
 fn gibbs() {
-    for machine in discrete(&Device::cpu()) {
+    for machine in discrete(&single()) {
         let rbm = &machine.rbm;
         let exact = Exact::of_visible(rbm.distribution());
         let mut chains = exact.draw(chains(&machine), Key::new(1));
@@ -42,7 +44,7 @@ fn gibbs_of_real_units() {
         ("learned", &[Part::Learned(3)], &[Part::Bernoulli(3)]),
         ("over softmax", &[Part::Learned(3)], &[Part::Softmax(1, 4)]),
     ] {
-        let machine = Machine::new(&Device::cpu(), name, visible, hidden, 1.5);
+        let machine = Machine::new(&single(), name, visible, hidden, 1.5);
         let rbm = &machine.rbm;
         let mixture = Exact::of_hidden(rbm.distribution());
         let centres = rbm.mean_visible(&rbm.device().tensor(&mixture.states)).to_array_f64().unwrap();
@@ -75,9 +77,7 @@ fn gibbs_of_real_units() {
 /// Fast PCD without a fast rate is the same kernel.
 #[test]
 fn persistent_chains() {
-    for machine in
-        discrete(&Device::cpu()).into_iter().filter(|machine| machine.rbm.hidden.states().is_some())
-    {
+    for machine in discrete(&single()).into_iter().filter(|machine| machine.rbm.hidden.states().is_some()) {
         let (rbm, batch) = (&machine.rbm, machine.cases(2, Key::new(5)));
         let (of_v, of_h) = (Exact::of_visible(rbm.distribution()), Exact::of_hidden(rbm.distribution()));
         let estimators: [(&str, Box<dyn GradientEstimator>, u64); 3] = [
@@ -104,7 +104,7 @@ fn persistent_chains() {
 /// mask for each case, chains that start at p(v) stay at p(v).
 #[test]
 fn completion() {
-    for machine in discrete(&Device::cpu()).into_iter().filter(|machine| machine.rbm.visible.binary()) {
+    for machine in discrete(&single()).into_iter().filter(|machine| machine.rbm.visible.binary()) {
         let (rbm, count) = (&machine.rbm, chains(&machine));
         let exact = Exact::of_visible(rbm.distribution());
         let (known, values) = ([1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.0, 0.0]);
@@ -156,7 +156,7 @@ fn completion() {
 /// leave the distribution by more than twice what the tests above allow.
 #[test]
 fn wrong_kernels_are_caught() {
-    let machine = Machine::new(&Device::cpu(), "wrong", &[Part::Bernoulli(4)], &[Part::Bernoulli(4)], 1.5);
+    let machine = Machine::new(&single(), "wrong", &[Part::Bernoulli(4)], &[Part::Bernoulli(4)], 1.5);
     let rbm = &machine.rbm;
     let (right, exact) = (rbm.distribution(), Exact::of_visible(rbm.distribution()));
     let transposed = rbm.device().tensor(rbm.weights.to_array().unwrap().t());
@@ -185,7 +185,7 @@ fn wrong_kernels_are_caught() {
 /// are their means given the last hidden states, whose average is E[v].
 #[test]
 fn contrastive_divergence() {
-    for machine in discrete(&Device::cpu()) {
+    for machine in discrete(&single()) {
         let rbm = &machine.rbm;
         let exact = Exact::of_visible(rbm.distribution());
         let batch = exact.draw(chains(&machine), Key::new(22));

@@ -3,8 +3,10 @@
 
 mod belief;
 mod machines;
+mod precision;
 mod shapes;
 
+use crate::precision::single;
 use belief::Recorder;
 use machines::{
     chance::{mean_and_error, set},
@@ -94,7 +96,7 @@ fn gradients() {
 /// states less ⟨·⟩ of q, summed over copies.
 #[test]
 fn gradients_in_expectation() {
-    let device = Device::cpu();
+    let device = single();
     let dbm = machine(&device, [1, 2]);
     let shape = Shape::of(&dbm);
     let inputs = shape.draw(&device, 2, |_| None, Key::new(25))[0].duplicate();

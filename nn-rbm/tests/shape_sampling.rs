@@ -2,14 +2,16 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod machines;
+mod precision;
 mod shapes;
 
+use crate::precision::single;
 use machines::{
     chance::{CHAINS, mean_and_error, set, still},
     values,
 };
 use ndarray::{Array1, Array2, Axis};
-use nn_core::{Device, Key, Parameters, Tensor};
+use nn_core::{Key, Parameters, Tensor};
 use nn_rbm::{
     Completion,
     dbm::Chains,
@@ -31,7 +33,7 @@ fn joined(states: &[Tensor]) -> Tensor {
 /// Free sweeps leave p(h) as it is, and pixels at their means.
 #[test]
 fn chains_do_not_drift() {
-    let device = Device::cpu();
+    let device = single();
     for hidden in HIDDEN {
         let dbm = machine(&device, hidden);
         let shape = Shape::of(&dbm);
@@ -62,7 +64,7 @@ fn upper(pixel: usize) -> Option<f64> {
 /// given the states of others go on as these.
 #[test]
 fn clamped_chains_do_not_drift() {
-    let device = Device::cpu();
+    let device = single();
     for hidden in HIDDEN {
         let dbm = machine(&device, hidden);
         let shape = Shape::of(&dbm);
@@ -111,7 +113,7 @@ fn clamped_chains_do_not_drift() {
 /// log p of the lower half given the upper one is that of enumeration, within 0.02 nat for 400 chains of 50 states.
 #[test]
 fn imputation() {
-    let device = Device::cpu();
+    let device = single();
     let dbm = machine(&device, [2, 2]);
     let shape = Shape::of(&dbm);
     let cases = shape.draw(&device, 3, |_| None, Key::new(21))[0].to_array().unwrap();

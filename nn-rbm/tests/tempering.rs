@@ -3,13 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod machines;
+mod precision;
 
+use crate::precision::single;
 use machines::{
     Machine, Part,
     chance::{CHAINS, Exact, chains, set, still},
     discrete,
 };
-use nn_core::{Device, Key, Parameters};
+use nn_core::{Key, Parameters};
 use nn_rbm::{Path, Rbm, estimator::ParallelTempering};
 
 /// The distribution at one inverse temperature of a path.
@@ -23,7 +25,7 @@ fn at(path: &Path, rbm: &Rbm, beta: f64) -> Exact {
 /// also along a path from another base.
 #[test]
 fn parallel_tempering() {
-    for machine in discrete(&Device::cpu()) {
+    for machine in discrete(&single()) {
         let (rbm, chains) = (&machine.rbm, chains(&machine) / 4);
         let mut base = rbm.visible.duplicate();
         machines::randomize(&mut *base, 0.0, 0.5, Key::new(8));
@@ -57,7 +59,7 @@ fn parallel_tempering() {
 /// standard errors: with probability Σ over v, v' of min(p(v)·q(v'), p(v')·q(v)).
 #[test]
 fn rates_of_swaps() {
-    let machine = Machine::new(&Device::cpu(), "swaps", &[Part::Bernoulli(4)], &[Part::Bernoulli(3)], 1.5);
+    let machine = Machine::new(&single(), "swaps", &[Part::Bernoulli(4)], &[Part::Bernoulli(3)], 1.5);
     let rbm = &machine.rbm;
     let path = Path::from_model(rbm);
     let exact = [0.0, 0.5, 1.0].map(|beta| at(&path, rbm, beta));

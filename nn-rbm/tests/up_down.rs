@@ -4,7 +4,9 @@
 
 mod belief;
 mod machines;
+mod precision;
 
+use crate::precision::single;
 use belief::{Belief, Recorder, minus_slope, network, states};
 use machines::{
     chance::{Exact, mean_and_error, set},
@@ -39,7 +41,7 @@ fn agree(name: &str, runs: &[Array2<f64>], exact: &Array2<f64>) {
 /// 64 updates of 500 cases and chains.
 #[test]
 fn gradients_in_expectation() {
-    let device = Device::cpu();
+    let device = single();
     let dbn = network(&device, None);
     let belief = Belief::of(&dbn);
     let exact = Exact::of_hidden(dbn.top.distribution());
@@ -117,7 +119,7 @@ fn learn_the_same() {
         }
         [values(whole.model()), values(top.model())].concat()
     };
-    for ((name, a), (_, b)) in run(&Device::cpu()).iter().zip(run(&Device::reference())) {
+    for ((name, a), (_, b)) in run(&single()).iter().zip(run(&Device::reference())) {
         let off = machines::distance(a, &b);
         assert!(off < 1e-5, "{name}: {off}");
     }

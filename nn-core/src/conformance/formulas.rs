@@ -1,7 +1,7 @@
 //! Elementwise formulas: every function, every way of stretching, and random trees.
 
 use super::{Case, SIZES, noise};
-use crate::{Binary, Device, Expr, Key, OLD, Tensor, Unary, x};
+use crate::{ACC, Binary, Device, Expr, Key, OLD, Over, Reduction, Tensor, Unary, x};
 
 const UNARY: [Unary; 10] = [
     Unary::Negate,
@@ -72,6 +72,18 @@ pub(super) fn cases() -> Vec<Case> {
     }
     cases.push(Case::new("uniform draws, bit for bit", 0.0, |device| draws(device, Expr::Uniform)));
     cases.push(Case::new("normal draws", 2e-6, |device| draws(device, Expr::Normal)));
+    // A backend that writes a program for it needs as many names.
+    fn longer(formula: Expr<'_>, step: u16) -> Expr<'_> {
+        (formula + f32::from(step) * 0.01).tanh()
+    }
+    cases.push(Case::new("long formula", 1e-4, |device| {
+        let input = noise(device, 4, 33, 45);
+        let mut out = noise(device, 4, 33, 46);
+        out.assign((0..40).fold(x(&input) + OLD, longer));
+        let mut sums = device.zeros(4, 3);
+        sums.reduce([4, 33], Over::Groups(11), Reduction::Sum, (0..40).fold(x(&input), longer), ACC);
+        vec![out, sums]
+    }));
     for seed in 0..40 {
         cases.push(Case::new(format!("random formula {seed}"), 1e-4, move |device| {
             let inputs = [noise(device, 4, 33, 41), noise(device, 1, 33, 42), noise(device, 4, 1, 43)];

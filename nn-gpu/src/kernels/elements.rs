@@ -131,7 +131,7 @@ pub(super) fn begin(reduction: Reduction) -> &'static str {
 
 /// Evaluates a formula and joins its value; `position` is what an argument of the maximum would be.
 pub(super) fn step(reduction: Reduction, formula: &Formula, position: &str) -> String {
-    let (statements, value) = formula.statements("f");
+    let (statements, value) = formula.statements("formula_");
     let join = match reduction {
         Reduction::Sum => format!("joined += {value};\n"),
         Reduction::Max => format!("joined = maximum(joined, {value});\n"),

@@ -106,7 +106,7 @@ impl Structure {
 
 /// The statements that store `store` of `acc` at row `i` and column `j`.
 fn store(formula: &Formula) -> String {
-    let (statements, value) = formula.statements("s");
+    let (statements, value) = formula.statements("stored_");
     let old = if formula.uses_old() { "let old = out[at];\n" } else { "" };
     format!("let at = p[1].x + i * p[1].y + j;\n{old}{statements}out[at] = {value};\n")
 }

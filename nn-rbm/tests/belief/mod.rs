@@ -11,7 +11,7 @@ pub fn network(device: &Device, classes: Option<usize>) -> Dbn {
     let first = Rbm::bernoulli(device, 4, 3, Key::new(1)).unwrap();
     let dbn = Dbn::new(first).add(3, None, Key::new(2)).unwrap();
     let mut dbn = dbn.add(3, classes, Key::new(3)).unwrap();
-    crate::machines::randomize(&mut dbn, 1.0, 0.7, Key::new(4));
+    super::machines::randomize(&mut dbn, 1.0, 0.7, Key::new(4));
     dbn
 }
 
@@ -45,7 +45,7 @@ pub fn states(units: usize) -> Vec<Array1<f64>> {
 
 impl Belief {
     pub fn of(dbn: &Dbn) -> Belief {
-        let values = crate::machines::values(dbn);
+        let values = super::machines::values(dbn);
         let get = |name: String| values.iter().find(|(own, _)| *own == name).unwrap().1.clone();
         let logistic = |name: String| {
             Logistic(get(format!("{name}.weights")), get(format!("{name}.biases")).row(0).to_owned())

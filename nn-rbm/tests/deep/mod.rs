@@ -1,7 +1,7 @@
 //! Tiny deep Boltzmann machines as plain numbers, their sums carried out as they are written.
 #![allow(dead_code, reason = "each file of tests uses a part of this")]
 
-use crate::machines::{chance, randomize, values};
+use super::machines::{chance, randomize, values};
 use ndarray::{Array1, Array2};
 use nn_core::{Device, Key, Tensor, init::Initialization};
 use nn_rbm::{Dbm, LogSumExp, units::Bernoulli};

@@ -1,7 +1,7 @@
 //! Tiny convolutional machines as plain numbers, written out from the energy: nothing of the library's formulas is used.
 #![allow(dead_code, reason = "each file of tests uses a part of this")]
 
-use crate::machines::randomize;
+use super::machines::randomize;
 use ndarray::{Array1, Array2};
 use nn_core::{Device, Key, Parameters, Tensor};
 use nn_rbm::{ConvolutionalRbm, LogSumExp, convolutional::Geometry};

@@ -1,7 +1,7 @@
 //! Tiny gated machines as plain numbers, written out from the energy: nothing of the library's formulas is used.
 #![allow(dead_code, reason = "each file of tests uses a part of this")]
 
-use crate::machines::{randomize, tensor};
+use super::machines::{randomize, tensor};
 use ndarray::Array2;
 use nn_core::{Device, Key, Parameters, Tensor, init};
 use nn_rbm::{GatedRbm, LogSumExp, convolutional::Geometry};

@@ -2,7 +2,7 @@
 //! they act. All hidden states are listed; pixels are independent given them, so that their sums are products.
 #![allow(dead_code, reason = "each file of tests uses a part of this")]
 
-use crate::machines::{chance, randomize, values};
+use super::machines::{chance, randomize, values};
 use ndarray::{Array1, Array2, s};
 use nn_core::{Device, Key, Tensor, init::Initialization};
 use nn_rbm::{
