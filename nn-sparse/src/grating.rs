@@ -58,6 +58,8 @@ pub struct Answer {
     pub over_phases: Vec<f64>,
     /// Mean answers over phases to the orientations, at the best frequency.
     pub over_orientations: Vec<f64>,
+    /// Mean answers over phases to the frequencies, at the best orientation.
+    pub over_frequencies: Vec<f64>,
     /// F1/F0.
     pub f1_f0: f64,
     /// (max − min)/(max + min) over phases.
@@ -128,23 +130,35 @@ impl GratingTuning {
         &self.orientations
     }
 
+    /// The frequencies, in cycles a pixel.
+    pub fn frequencies(&self) -> &[f64] {
+        &self.frequencies
+    }
+
+    /// Mean answers of a unit over phases, orientations × frequencies.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such unit.
+    pub fn means(&self, cell: Cell) -> Array2<f64> {
+        let mean = |grating: usize| self.drifting(cell, grating).iter().sum::<f64>() / self.phases as f64;
+        let columns = self.frequencies.len();
+        Array2::from_shape_fn((self.orientations.len(), columns), |(row, column)| {
+            mean(row * columns + column)
+        })
+    }
+
     /// How a unit answers.
     ///
     /// # Panics
     ///
     /// If there is no such unit.
     pub fn answer(&self, cell: Cell) -> Answer {
-        let drifting = |grating: usize| -> Vec<f64> {
-            (0..self.phases)
-                .map(|phase| self.at(cell, grating, TAU * phase as f64 / self.phases as f64))
-                .collect()
-        };
-        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-        let means: Vec<f64> = (0..self.cosines.nrows()).map(|grating| mean(&drifting(grating))).collect();
-        let best = (0..means.len()).fold(0, |best, at| if means[at] > means[best] { at } else { best });
-        let columns = self.frequencies.len();
-        let over_orientations = means.iter().skip(best % columns).step_by(columns).copied().collect();
-        let over_phases = drifting(best);
+        let means = self.means(cell);
+        let best =
+            means.indexed_iter().fold((0, 0), |best, (at, mean)| if *mean > means[best] { at } else { best });
+        let (row, column) = best;
+        let over_phases = self.drifting(cell, row * self.frequencies.len() + column);
         let [mut even, mut odd] = [0.0; 2];
         for (phase, answer) in over_phases.iter().enumerate() {
             let (sine, cosine) = (TAU * phase as f64 / self.phases as f64).sin_cos();
@@ -157,15 +171,22 @@ impl GratingTuning {
         let share = |part: f64, of: f64| if of > 0.0 { part / of } else { 0.0 };
         Answer {
             best: Grating {
-                orientation: self.orientations[best / columns],
-                frequency: self.frequencies[best % columns],
+                orientation: self.orientations[row],
+                frequency: self.frequencies[column],
                 phase: 0.0,
             },
             f1_f0: share(amplitude, means[best]),
             modulation: share(high - low, high + low),
             over_phases,
-            over_orientations,
+            over_orientations: means.column(column).to_vec(),
+            over_frequencies: means.row(row).to_vec(),
         }
+    }
+
+    /// Answers as a grating drifts by, from phase 0 on.
+    fn drifting(&self, cell: Cell, grating: usize) -> Vec<f64> {
+        let phase = |step: usize| TAU * step as f64 / self.phases as f64;
+        (0..self.phases).map(|step| self.at(cell, grating, phase(step))).collect()
     }
 
     fn at(&self, cell: Cell, grating: usize, phase: f64) -> f64 {
@@ -224,6 +245,8 @@ mod tests {
         let pool = tuning.answer(Cell::Pool(0));
         assert!(pool.f1_f0 < 1e-9 && pool.modulation < 0.05, "{pool:?}");
         assert!((pool.best.orientation - orientation).abs() < 1e-9);
+        assert!(pool.over_frequencies[4] >= pool.over_frequencies.iter().fold(0.0, |a: f64, &b| a.max(b)));
+        assert_eq!(pool.over_frequencies[4], pool.over_orientations[8]);
         // Tuned: across, it answers hardly.
         let across = (tuning.orientations().len() / 2 + 8) % 24;
         assert!(pool.over_orientations[across] < 0.05 * pool.over_orientations[8], "{pool:?}");

@@ -3,7 +3,8 @@
 //! - [`Dictionary`]: the atoms, a row each.
 //! - [`Lasso`]: codes by several [`Solver`]s, each with a [`Certificate`]: the gap to the best code, and by how much the
 //!   conditions of the best are violated. [`MatchingPursuit`]: codes of at most so many atoms.
-//! - [`DictionaryLearner`]: atoms from minibatches. [`PredictiveDecomposition`]: atoms, and a [`Predictor`] of their codes.
+//! - [`DictionaryLearner`]: atoms from minibatches. [`PredictiveDecomposition`]: atoms, and a [`Predictor`] of their codes; also
+//!   on a map whose neighbours share a penalty.
 //! - [`Objective`]: a function of a matrix of filters, minimised by [`Lbfgs`] (through [`HostFunction`]), by minibatches
 //!   ([`ObjectiveLearner`]) or, over orthonormal filters, by [`OrthonormalDescent`]. There are [`TopographicIca`], whose
 //!   [`Neighborhood`] makes it topographic, subspace or plain ICA, and [`ReconstructionIca`] of all these kinds for more
@@ -12,7 +13,8 @@
 //! - [`GaborFit`]: how much an atom is like a simple cell of the visual cortex, with [noise](gabor::noise_filter) to compare
 //!   with.
 //! - [`topography`]: whether units of a map are like their neighbours, against shuffles; energies that go together;
-//!   kurtosis. [`GratingTuning`]: the answers of simple units and of pools to gratings, as an experimenter measures them.
+//!   kurtosis. [`GratingTuning`]: the answers of simple units and of pools to gratings, as an experimenter measures them;
+//!   [`tuning_curve`]: how sharp they are.
 //!
 //! Samples are rows. Codes are computed on the host in double precision, as solvers branch at every step; samples are shared
 //! out among the threads of rayon, and their number changes no bit.
@@ -65,6 +67,7 @@ mod pooled_energy;
 mod predictive;
 mod problem;
 pub mod topography;
+pub mod tuning_curve;
 
 pub use certificate::{Certificate, Status};
 pub use codes::Codes;

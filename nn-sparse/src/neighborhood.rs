@@ -94,6 +94,48 @@ impl Neighborhood {
         Self::grid([1, units], radius, Edge::Torus)
     }
 
+    /// Units on a grid of height × width on a torus, row after row, and square windows of this side whose first units are
+    /// `stride` rows or columns apart: they overlap where the stride is smaller than the side. Within a window weights follow a
+    /// Gaussian of this deviation, in units, around its middle.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] for a grid without units, a window that is empty or larger than the grid, a stride that does not
+    /// divide the sides of the grid or leaves units out, and a deviation that is not a positive number.
+    pub fn windows(
+        [height, width]: [usize; 2],
+        side: usize,
+        stride: usize,
+        deviation: f64,
+    ) -> Result<Self, Error> {
+        if side == 0 || side > height.min(width) {
+            let allowed = format!("it must lie between 1 and the sides of a grid of {height} by {width}");
+            return Err(Error::setting("side of a window", side, &allowed));
+        }
+        if stride == 0 || stride > side || height % stride + width % stride > 0 {
+            let allowed =
+                format!("it must divide {height} and {width} and be at most the side of a window, {side}");
+            return Err(Error::setting("stride of windows", stride, &allowed));
+        }
+        if !(deviation > 0.0 && deviation.is_finite()) {
+            return Err(Error::setting("deviation of a window", deviation, "it must be a positive number"));
+        }
+        let middle = 0.5 * (side as f64 - 1.0);
+        let along = |length: usize| {
+            Array2::from_shape_fn((length / stride, length), |(window, unit)| {
+                let place = (unit + length - window * stride) % length;
+                let apart = place as f64 - middle;
+                if place < side { (-0.5 * (apart / deviation).powi(2)).exp() } else { 0.0 }
+            })
+        };
+        let (rows, columns) = (along(height), along(width));
+        let across = width / stride;
+        let weights = Array2::from_shape_fn((rows.nrows() * across, height * width), |(pool, unit)| {
+            rows[(pool / across, unit / width)] * columns[(pool % across, unit % width)]
+        });
+        Self::any(weights.view())
+    }
+
     /// Any neighbourhoods: weights of units (columns) in pools (rows), whose rows are brought to length 1.
     ///
     /// # Errors
@@ -181,6 +223,7 @@ mod tests {
             Neighborhood::grid([4, 5], 2, Edge::Open).unwrap(),
             Neighborhood::grid([2, 3], 7, Edge::Torus).unwrap(),
             Neighborhood::ring(7, 2).unwrap(),
+            Neighborhood::windows([4, 6], 3, 2, 1.0).unwrap(),
             Neighborhood::any(any.view()).unwrap(),
         ] {
             let matrix = map.matrix();
@@ -204,6 +247,21 @@ mod tests {
     }
 
     #[test]
+    fn windows_overlap_around_the_torus() {
+        let matrix = Neighborhood::windows([4, 6], 3, 2, 1.5).unwrap().matrix();
+        assert_eq!(matrix.dim(), (2 * 3, 24));
+        let inside = |pool: usize| (0..24).filter(|&unit| matrix[(pool, unit)] > 0.0).collect::<Vec<_>>();
+        assert_eq!(inside(0), [0, 1, 2, 6, 7, 8, 12, 13, 14]);
+        assert_eq!(inside(5), [0, 4, 5, 12, 16, 17, 18, 22, 23]);
+        // A corner of a window is √2 from its middle, a side 1.
+        let ratio = |distance: f64| (-0.5 * distance / 2.25).exp();
+        assert!((matrix[(0, 0)] / matrix[(0, 7)] - ratio(2.0)).abs() < 1e-12);
+        assert!((matrix[(0, 1)] / matrix[(0, 7)] - ratio(1.0)).abs() < 1e-12);
+        let alone = Neighborhood::windows([2, 3], 1, 1, 1.0).unwrap();
+        assert_eq!(alone.matrix(), Neighborhood::alone(6).unwrap().matrix());
+    }
+
+    #[test]
     fn pairs_share_a_pool() {
         assert_eq!(Neighborhood::subspaces(4, 2).unwrap().pairs(), [[0, 1], [2, 3]]);
         assert!(Neighborhood::alone(3).unwrap().pairs().is_empty());
@@ -219,6 +277,12 @@ mod tests {
             "size of a subspace is 4, but 10 units cannot be divided into groups of it"
         );
         assert!(message(Neighborhood::grid([0, 3], 1, Edge::Open)).contains("grid of units is 0 by 3"));
+        let windows =
+            |side, stride, deviation| message(Neighborhood::windows([4, 6], side, stride, deviation));
+        assert!(windows(5, 2, 1.0).contains("side of a window is 5"));
+        assert!(windows(4, 3, 1.0).contains("stride of windows is 3"));
+        assert!(windows(1, 2, 1.0).contains("stride of windows is 2"));
+        assert!(windows(3, 2, 0.0).contains("deviation of a window is 0"));
         assert!(message(Neighborhood::any(Array2::from_elem((2, 2), -1.0).view())).contains("-1"));
         assert!(message(Neighborhood::any(Array2::zeros((2, 2)).view())).contains("pool without units is 0"));
         assert!(message(Neighborhood::any(Array2::zeros((0, 2)).view())).contains("0 by 2"));

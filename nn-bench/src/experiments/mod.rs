@@ -13,6 +13,7 @@ mod lenet_mnist;
 mod mlp_backprop;
 mod multi_column;
 mod pretraining;
+mod psd_topographic;
 mod random_filters;
 mod rbm_digits_classify;
 mod rbm_estimators;
@@ -24,6 +25,7 @@ mod single_layer;
 mod sparse_autoencoder;
 mod sparse_coding;
 mod tica;
+mod v1;
 mod v2;
 
 use crate::experiment::Experiment;
@@ -40,6 +42,7 @@ pub fn experiments() -> Vec<Box<dyn Experiment>> {
         Box::new(shape_bm_horses::ShapeBmHorses),
         Box::new(cdbn_digits::CdbnDigits),
         Box::new(gated_shift::GatedShift),
+        Box::new(v1::V1),
         Box::new(v2::V2),
         Box::new(lenet_mnist::LenetMnist),
         Box::new(cifar10::Cifar10),
@@ -52,6 +55,7 @@ pub fn experiments() -> Vec<Box<dyn Experiment>> {
         Box::new(deep_autoencoder::DeepAutoencoder),
         Box::new(dropout_mnist::DropoutMnist),
         Box::new(tica::Tica),
+        Box::new(psd_topographic::PsdTopographic),
         Box::new(sparse_autoencoder::SparseAutoencoder),
         Box::new(lcn::Lcn),
         Box::new(sparse_coding::SparseCoding),

@@ -1,6 +1,6 @@
 //! A map of features on which neighbours are active together.
 
-mod learning;
+pub(super) mod learning;
 mod map;
 mod report;
 

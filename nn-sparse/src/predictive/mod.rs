@@ -5,6 +5,7 @@ mod gradients;
 mod predictor;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 use ndarray::{Array2, ArrayView2};
 use nn_core::Error;
@@ -12,9 +13,10 @@ use nn_core::Error;
 use crate::inference::{Request, Solver};
 use crate::lasso::{check_samples, in_chunks};
 use crate::problem::Problem;
-use crate::{Codes, Dictionary, Encoding};
+use crate::{Codes, Dictionary, Encoding, Neighborhood};
 use gradients::Gradients;
 pub use predictor::Predictor;
+use windows::Windows;
 
 /// A dictionary and a [`Predictor`] of its codes that are learned together (Kavukcuoglu, Ranzato and LeCun, "Fast inference
 /// in sparse coding algorithms with applications to object recognition", 2008): of samples x, with the energy
@@ -26,11 +28,14 @@ pub use predictor::Predictor;
 ///
 /// The code of a sample is that of a lasso with G + κ in the place of the Gram matrix, c + κF in that of the products, and
 /// ‖x‖² + κ‖F‖² in that of the square: any [`Solver`] finds it, with the same [`Certificate`](crate::Certificate).
+///
+/// [`with_windows`](Self::with_windows) makes it topographic: atoms have places on a map, and neighbours share a penalty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PredictiveDecomposition {
     atoms: Array2<f64>,
     predictor: Predictor,
     settings: PredictiveSettings,
+    windows: Option<Windows>,
     updates: u64,
 }
 
@@ -41,7 +46,7 @@ pub struct PredictiveSettings {
     pub lambda: f64,
     /// κ ≥ 0; with 0 codes are those of the lasso, and the predictor does not learn.
     pub kappa: f64,
-    /// What finds the codes.
+    /// What finds the codes of the lasso; with windows it is not asked.
     pub solver: Solver,
     /// Of the relative gap, in (0, 1).
     pub tolerance: f64,
@@ -95,7 +100,31 @@ impl PredictiveDecomposition {
         let mut atoms = dictionary.atoms().to_owned();
         normalize(&mut atoms)?;
         let predictor = Predictor::of_atoms(&atoms);
-        Ok(Self { atoms, predictor, settings, updates: 0 })
+        Ok(Self { atoms, predictor, settings, windows: None, updates: 0 })
+    }
+
+    /// With another penalty (Kavukcuoglu, Ranzato, Fergus and LeCun, "Learning invariant features through topographic filter
+    /// maps", 2009): in the place of λ‖z‖₁
+    ///
+    /// λ Σ_i √(ε + Σ_j H_ij z_j²),
+    ///
+    /// H of a map on which [windows](Neighborhood::windows) overlap. Atoms that are used together cost less if a window has
+    /// them both, so that neighbours become alike. With [units alone](Neighborhood::alone) it is the lasso made smooth. Learned
+    /// are atoms and predictor as before.
+    ///
+    /// Codes are found by majorisation: a sequence of ridge problems, each above the energy and touching it at the code so
+    /// far, each followed for a step of conjugate gradients; the energy never rises. It begins with the prediction F(x) and
+    /// ends when the relative gap is within the tolerance. Shares are small where they are not needed, but not 0. The
+    /// [`Certificate`](crate::Certificate) holds the energy, the gap to a feasible point of the dual problem, and as violation
+    /// the largest |∂E/∂z_j| as a share of λ.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] unless ε > 0, and for a unit that no pool has; [`Error::Data`] for a map of another number of units
+    /// than there are atoms.
+    pub fn with_windows(self, neighborhood: &Neighborhood, epsilon: f64) -> Result<Self, Error> {
+        let windows = Windows::new(neighborhood, self.atoms.nrows(), epsilon)?;
+        Ok(Self { windows: Some(windows), ..self })
     }
 
     /// The atoms, a row each, of length 1.
@@ -113,7 +142,7 @@ impl PredictiveDecomposition {
         self.updates
     }
 
-    /// Codes of samples, samples × values: the minimum of E over z, from codes of 0. The objective of a certificate is E; its
+    /// Codes of samples, samples × values: the minimum of E over z. The objective of a certificate is E; its
     /// relative gap is over E of the code 0, ½‖x‖² + ½κ‖F(x)‖². The same for any number of threads.
     ///
     /// # Errors
@@ -134,6 +163,7 @@ impl PredictiveDecomposition {
         let eigenvalue = if solver == Solver::Fista { dictionary.largest_eigenvalue() } else { 0.0 };
         let request =
             Request { solver, tolerance, iterations: ITERATIONS, largest_eigenvalue: eigenvalue + kappa };
+        let all_atoms: Vec<usize> = (0..atoms).collect();
         let parts = in_chunks(&dictionary, samples, |workspace, chunk| {
             let (mut codes, mut certificates) = (Codes::new(atoms), Vec::new());
             let (first, mut pulled) = (chunk.first, vec![0.0; atoms]);
@@ -149,10 +179,17 @@ impl PredictiveDecomposition {
                     ridge: 0.0,
                     positive: false,
                 };
-                workspace.indices.clear();
-                workspace.shares.clear();
-                certificates.push(workspace.solve(&problem, &request));
-                codes.push(&workspace.indices, &workspace.shares);
+                if let Some(windows) = &self.windows {
+                    let (code, certificate) =
+                        windows.solve(&problem, prediction.to_vec(), tolerance, ITERATIONS);
+                    certificates.push(certificate);
+                    codes.push(&all_atoms, &code);
+                } else {
+                    workspace.indices.clear();
+                    workspace.shares.clear();
+                    certificates.push(workspace.solve(&problem, &request));
+                    codes.push(&workspace.indices, &workspace.shares);
+                }
             }
             (codes, certificates)
         });

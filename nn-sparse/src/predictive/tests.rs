@@ -8,13 +8,13 @@ const SOLVERS: [Solver; 5] =
     [Solver::WorkingSet, Solver::CoordinateDescent, Solver::Fista, Solver::Lars, Solver::FeatureSign];
 const RATES: PredictiveRates = PredictiveRates { dictionary: 0.2, predictor: 0.2 };
 
-fn normal(rows: usize, columns: usize, key: u64) -> Array2<f64> {
+pub(super) fn normal(rows: usize, columns: usize, key: u64) -> Array2<f64> {
     let key = Key::new(key);
     Array2::from_shape_fn((rows, columns), |(i, j)| key.normal((i * columns + j) as u64))
 }
 
 /// With a predictor whose parameters are all of no particular value.
-fn model(atoms: usize, values: usize, settings: PredictiveSettings) -> PredictiveDecomposition {
+pub(super) fn model(atoms: usize, values: usize, settings: PredictiveSettings) -> PredictiveDecomposition {
     let dictionary = Dictionary::new(normal(atoms, values, 1)).unwrap();
     let mut model = PredictiveDecomposition::new(&dictionary, settings).unwrap();
     model.predictor.weights += &(0.3 * normal(atoms, values, 2));

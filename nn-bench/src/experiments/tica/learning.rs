@@ -9,7 +9,7 @@ use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
 
 /// A stretch of learning under a name of its own.
-pub(super) struct Stage {
+pub(in crate::experiments) struct Stage {
     pub name: &'static str,
     /// At most.
     pub steps: u64,
@@ -18,7 +18,7 @@ pub(super) struct Stage {
 }
 
 /// The figure of each step.
-pub(super) struct Course {
+pub(in crate::experiments) struct Course {
     pub figures: Vec<f64>,
     /// Whether the last step said that it was the last.
     pub converged: bool,
