@@ -127,6 +127,25 @@ impl GreyImages {
         };
         Ok(Task { train: prepared(&train)?, test: prepared(&test)? })
     }
+
+    /// Draws training images, whose labels are not looked at, and prepares them: images × pixels. All if there are not that
+    /// many.
+    ///
+    /// # Errors
+    /// If images are smaller than a surround.
+    pub fn unlabelled(
+        &self,
+        device: &Device,
+        count: usize,
+        preparation: Preparation,
+        key: Key,
+    ) -> Result<Array2<f32>, RunError> {
+        let mut rows: Vec<usize> = (0..self.train.len()).collect();
+        rows.sort_by(|&one, &other| key.uniform(one as u64).total_cmp(&key.uniform(other as u64)));
+        rows.truncate(count);
+        let images = self.train.rows(&rows).while_doing("choosing images without labels")?;
+        preparation.apply(device, &images)
+    }
 }
 
 /// The images of class folders, grey.
@@ -199,6 +218,9 @@ mod tests {
             let amounts = Amounts { of_each_class: 2, tests: usize::MAX };
             let Task { train, test } = images.task(&device, amounts, preparation, Key::new(1)).unwrap();
             assert_eq!((train.len(), test.len(), train.columns(), test.columns()), (4, 2, 49, 49));
+            let unlabelled = |count| images.unlabelled(&device, count, preparation, Key::new(2)).unwrap();
+            assert_eq!((unlabelled(4).dim(), unlabelled(9).dim()), ((4, 49), (6, 49)));
+            assert_eq!(unlabelled(4), unlabelled(9).slice_axis(Axis(0), Slice::from(..4)));
             let counts = test.targets().unwrap().to_array().unwrap().sum_axis(ndarray::Axis(0));
             assert_eq!(counts, ndarray::arr1(&[1.0, 1.0]));
             let none = Amounts { of_each_class: 4, ..amounts };

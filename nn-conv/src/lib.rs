@@ -1,6 +1,7 @@
 //! Layers of the convolutional networks of 2012, to the semantics of cuda-convnet.
 //!
 //! - [`Convolution`]; [`Local`], whose filters are not shared; [`Tiled`], in between; [`Groups`] of channels for each.
+//! - [`TiledIca`]: tiled filters learned without labels.
 //! - [`Pooling`]: maximum, average, rectified average, norms; [`StochasticPooling`].
 //! - [`Gain`]: a factor for each map.
 //! - [`ResponseNormalization`] across maps and within a map, [`ContrastNormalization`], [`LocalContrastNormalization`].
@@ -51,11 +52,13 @@ mod local_contrast_normalization;
 mod multi_view;
 mod neighborhood;
 mod optimal_input;
+mod orthonormal_sets;
 mod pooling;
 mod power;
 mod response_normalization;
 mod stochastic_pooling;
 mod tiled;
+mod tiled_ica;
 
 pub use committee::{Committee, average};
 pub use contrast_normalization::ContrastNormalization;
@@ -71,3 +74,4 @@ pub use pooling::{Pool, Pooling, pool_window};
 pub use response_normalization::{Neighbors, Normalization, ResponseNormalization};
 pub use stochastic_pooling::StochasticPooling;
 pub use tiled::Tiled;
+pub use tiled_ica::TiledIca;

@@ -92,8 +92,14 @@ impl Tiled {
         self.weights.columns()
     }
 
-    fn sets(&self) -> usize {
+    /// Sets of filters: k², or fewer where an output side is shorter than k.
+    pub fn sets(&self) -> usize {
         self.biases.rows()
+    }
+
+    /// s(p) for each position, in reading order.
+    pub fn set_of(&self) -> &[usize] {
+        &self.set_of
     }
 }
 

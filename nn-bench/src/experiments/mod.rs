@@ -26,6 +26,7 @@ mod sparse_autoencoder;
 mod sparse_coding;
 mod tica;
 mod v1;
+mod tiled_cnn;
 mod v2;
 
 use crate::experiment::Experiment;
@@ -48,6 +49,7 @@ pub fn experiments() -> Vec<Box<dyn Experiment>> {
         Box::new(cifar10::Cifar10),
         Box::new(random_filters::RandomFilters),
         Box::new(saxe_architectures::SaxeArchitectures),
+        Box::new(tiled_cnn::TiledCnn),
         Box::new(multi_column::MultiColumn),
         Box::new(mlp_backprop::MlpBackprop),
         Box::new(depth_difficulty::DepthDifficulty),
