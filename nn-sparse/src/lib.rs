@@ -9,6 +9,8 @@
 //!   ([`ObjectiveLearner`]) or, over orthonormal filters, by [`OrthonormalDescent`]. There are [`TopographicIca`], whose
 //!   [`Neighborhood`] makes it topographic, subspace or plain ICA, and [`ReconstructionIca`] of all these kinds for more
 //!   filters than values. [`FastIca`] has a rule of its own. These compute on a [`nn_core::Device`].
+//! - [`LocalStage`]: reconstruction ICA with untied local fields and pools, a stage of a deep stack, learned from minibatches
+//!   of images by [`LocalStageLearner`].
 //! - [`KMeans`]: centroids of samples, and the [`TriangleCode`] by them; on any device, in its precision.
 //! - [`GaborFit`]: how much an atom is like a simple cell of the visual cortex, with [noise](gabor::noise_filter) to compare
 //!   with.
@@ -60,6 +62,7 @@ mod inference;
 mod k_means;
 mod lasso;
 mod lbfgs;
+mod local_stage;
 mod neighborhood;
 mod objective;
 mod objective_learner;
@@ -85,6 +88,7 @@ pub use inference::matching_pursuit::MatchingPursuit;
 pub use k_means::{KMeans, KMeansStep, TriangleCode};
 pub use lasso::{Encoding, Lasso};
 pub use lbfgs::{Descent, Lbfgs, LbfgsSnapshot};
+pub use local_stage::{LocalStage, LocalStageLearner, LocalStageSettings};
 pub use neighborhood::{Edge, Neighborhood};
 pub use objective::{HostFunction, Objective, Value};
 pub use objective_learner::ObjectiveLearner;

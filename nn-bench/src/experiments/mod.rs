@@ -18,6 +18,7 @@ mod random_filters;
 mod rbm_digits_classify;
 mod rbm_estimators;
 mod rbm_mnist;
+mod reconstruction_tica_deep;
 mod saxe_architectures;
 mod self_taught;
 mod shape_bm_horses;
@@ -58,6 +59,7 @@ pub fn experiments() -> Vec<Box<dyn Experiment>> {
         Box::new(dropout_mnist::DropoutMnist),
         Box::new(tica::Tica),
         Box::new(psd_topographic::PsdTopographic),
+        Box::new(reconstruction_tica_deep::ReconstructionTicaDeep),
         Box::new(sparse_autoencoder::SparseAutoencoder),
         Box::new(lcn::Lcn),
         Box::new(sparse_coding::SparseCoding),
