@@ -1,5 +1,6 @@
 //! The registry: one file or folder an experiment in this folder, one line an experiment in [`experiments`].
 
+mod cdbn;
 mod cdbn_digits;
 mod cifar10;
 mod dbm_mnist;
@@ -42,6 +43,7 @@ pub fn experiments() -> Vec<Box<dyn Experiment>> {
         Box::new(dbm_mnist::DbmMnist { layers: 2 }),
         Box::new(dbm_mnist::DbmMnist { layers: 3 }),
         Box::new(shape_bm_horses::ShapeBmHorses),
+        Box::new(cdbn::Cdbn),
         Box::new(cdbn_digits::CdbnDigits),
         Box::new(gated_shift::GatedShift),
         Box::new(v1::V1),
