@@ -27,8 +27,8 @@ mod single_layer;
 mod sparse_autoencoder;
 mod sparse_coding;
 mod tica;
-mod v1;
 mod tiled_cnn;
+mod v1;
 mod v2;
 
 use crate::experiment::Experiment;
