@@ -23,18 +23,28 @@ fn free() -> MutexGuard<'static, Vec<Vec<f32>>> {
 impl Memory {
     /// So many zeros.
     pub(super) fn zeros(len: usize) -> Memory {
-        if len < LEAST {
-            return Memory(vec![0.0; len]);
-        }
-        let mut pieces = free();
-        let fits = |piece: &Vec<f32>| (len..=len + len / 4).contains(&piece.capacity());
-        let piece = pieces.iter().rposition(fits).map(|at| pieces.remove(at));
-        drop(pieces);
-        let Some(mut piece) = piece else { return Memory(vec![0.0; len]) };
+        let Some(mut piece) = kept(len) else { return Memory(vec![0.0; len]) };
         piece.clear();
         piece.resize(len, 0.0);
         Memory(piece)
     }
+
+    /// So many values that are to be written before they are read.
+    pub(super) fn unwritten(len: usize) -> Memory {
+        let Some(mut piece) = kept(len) else { return Memory(vec![0.0; len]) };
+        piece.resize(len, 0.0);
+        Memory(piece)
+    }
+}
+
+/// A piece for so many values that no tensor uses, if there is one.
+fn kept(len: usize) -> Option<Vec<f32>> {
+    if len < LEAST {
+        return None;
+    }
+    let mut pieces = free();
+    let fits = |piece: &Vec<f32>| (len..=len + len / 4).contains(&piece.capacity());
+    pieces.iter().rposition(fits).map(|at| pieces.remove(at))
 }
 
 impl Drop for Memory {
@@ -82,6 +92,14 @@ mod tests {
             assert!(memory.len() == LEAST + 3 && memory.iter().all(|value| *value == 0.0));
             memory.fill(1.0);
         }
+    }
+
+    #[test]
+    fn memory_to_be_written_has_its_length_whatever_came_back() {
+        drop(Memory::zeros(LEAST + 9));
+        assert_eq!(Memory::unwritten(LEAST + 3).len(), LEAST + 3);
+        assert_eq!(Memory::unwritten(LEAST + 9).len(), LEAST + 9);
+        assert!(Memory::unwritten(5).iter().all(|value| *value == 0.0));
     }
 
     #[test]

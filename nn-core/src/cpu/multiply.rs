@@ -6,14 +6,13 @@ use super::{
     flat::flat,
     formula::Program,
     memory::Memory,
-    product::{self, Operand as Side, Strided},
+    product::{self, Operand as Side, Shared, Strided},
     team::share,
 };
 use crate::{
     Expr, Operand, Product, Source, ViewMut, Window,
     product::{Block, block_shape},
 };
-use std::borrow::Cow;
 
 pub(super) fn multiply(mut out: ViewMut<'_>, product: &Product<'_>, then: &Expr<'_>) {
     let flat = flat(&out, then);
@@ -120,9 +119,18 @@ fn patches<'a>(operand: &Operand<'a>, window: Window) -> Patches<'a> {
     }
 }
 
+/// Patches that are laid out at a time.
+const LAID: usize = 64;
+
+/// Where the elements of an operand are.
+enum Values<'a> {
+    Lent(&'a [f32]),
+    Laid(Memory),
+}
+
 /// The elements of an operand, in place where they lie at regular strides.
 struct Elements<'a> {
-    values: Cow<'a, [f32]>,
+    values: Values<'a>,
     offset: usize,
     row_stride: usize,
     column_stride: usize,
@@ -142,34 +150,38 @@ impl<'a> Elements<'a> {
             if operand.transposed {
                 std::mem::swap(&mut row_stride, &mut column_stride);
             }
-            return Elements { values: Cow::Borrowed(values), offset, row_stride, column_stride, shape };
+            return Elements { values: Values::Lent(values), offset, row_stride, column_stride, shape };
         }
         let Source::Patches(window) = operand.source else { unreachable!("matrices are handled above") };
         // One row for each patch, whichever way round the product sees it.
         let (patches, length) = (patches(operand, window), window.patch_len());
         let position = block.map(|block| block.index);
         let rows = patches.cases * position.map_or(window.count(), |_| 1);
-        let mut values = vec![0f32; rows * length];
-        for (row, to) in values.chunks_exact_mut(length).enumerate() {
-            let (case, position) = match position {
-                Some(position) => (row, position),
-                None => (row / window.count(), row % window.count()),
-            };
-            convolution::copy_patch(&patches, case, position, to);
-        }
+        let mut values = Memory::unwritten(rows * length);
+        let all = Shared::new(&mut values);
+        share(rows.div_ceil(LAID), rayon::current_num_threads(), &|numbers| {
+            for row in numbers.flat_map(|number| number * LAID..rows.min((number + 1) * LAID)) {
+                let (case, position) = match position {
+                    Some(position) => (row, position),
+                    None => (row / window.count(), row % window.count()),
+                };
+                // SAFETY: each row is this worker's alone and lies within `values`, borrowed for the loop.
+                let to = unsafe { std::slice::from_raw_parts_mut(all.at(row * length), length) };
+                convolution::copy_patch(&patches, case, position, to);
+            }
+        });
         let (mut row_stride, mut column_stride) = (length, 1);
         if operand.transposed {
             std::mem::swap(&mut row_stride, &mut column_stride);
         }
-        Elements { values: Cow::Owned(values), offset: 0, row_stride, column_stride, shape }
+        Elements { values: Values::Laid(values), offset: 0, row_stride, column_stride, shape }
     }
 
     fn matrix(&self) -> Strided<'_> {
-        Strided {
-            data: &self.values,
-            offset: self.offset,
-            row_stride: self.row_stride,
-            col_stride: self.column_stride,
-        }
+        let data = match &self.values {
+            Values::Lent(values) => values,
+            Values::Laid(values) => &**values,
+        };
+        Strided { data, offset: self.offset, row_stride: self.row_stride, col_stride: self.column_stride }
     }
 }
