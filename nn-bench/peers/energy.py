@@ -1,6 +1,8 @@
 """The peers of the suite `energy`: the same updates of a deep Boltzmann machine, and mean field alone, in torch.
 
-Torch runs twice, with `torch.bernoulli` and with `torch.rand`, as in the suite `rbm`.
+Torch runs twice, with `torch.bernoulli` and with `torch.rand`, as in the suite `rbm`, both written for speed: in place, sums
+added where products are stored. As `torch-plain` it runs the updates as formulas read, each operation with a result of its
+own, as most published code has them.
 
 Matrices: `inputs` (cases × 784, in [0, 1]), `weights1` (784 × 500) and `weights2` (500 × 1000), the start of training.
 """
@@ -84,6 +86,39 @@ class TorchDbm(TorchWork):
         return (cases - means).square().mean()
 
 
+class PlainTorchDbm(TorchDbm):
+    """The same updates as formulas read."""
+
+    def mean_field(self, data):
+        sigmoid, (below, above), (_, first, second) = self.torch.sigmoid, self.weights, self.biases
+        from_data = data @ below + first
+        hidden1 = sigmoid(2 * from_data - first)
+        hidden2 = sigmoid(hidden1 @ above + second)
+        for _ in range(SWEEPS):
+            hidden1 = sigmoid(from_data + hidden2 @ above.T)
+            hidden2 = sigmoid(hidden1 @ above + second)
+        return hidden1, hidden2
+
+    def sweep(self):
+        sigmoid, (below, above), (visible, first, second) = self.torch.sigmoid, self.weights, self.biases
+        model = self.draw(sigmoid(self.hidden @ below.T + visible))
+        hidden2 = self.draw(sigmoid(self.hidden @ above + second))
+        hidden1 = sigmoid(model @ below + hidden2 @ above.T + first)
+        self.hidden = self.draw(hidden1)
+        return model, hidden1, hidden2
+
+    def update(self, data):
+        states, model = (data, *self.mean_field(data)), self.sweep()
+        for layer, weights in enumerate(self.weights):
+            gradient = states[layer].T @ states[layer + 1] / BATCH - model[layer].T @ model[layer + 1] / CHAINS
+            self.weights_step[layer] = MOMENTUM * self.weights_step[layer] + RATE * (gradient - DECAY * weights)
+            self.weights[layer] = weights + self.weights_step[layer]
+        for layer, biases in enumerate(self.biases):
+            gradient = states[layer].mean(0) - model[layer].mean(0)
+            self.biases_step[layer] = MOMENTUM * self.biases_step[layer] + RATE * gradient
+            self.biases[layer] = biases + self.biases_step[layer]
+
+
 class TorchMeanField(TorchDbm):
     """Only inference: one unit of work is mean field on each of the first minibatches."""
 
@@ -104,5 +139,15 @@ def torch_workloads(torch, device, draw, matrices):
     }
 
 
+def plain_torch_workloads(torch, device, draw, matrices):
+    return {"dbm": lambda: PlainTorchDbm(torch, device, draw, matrices)}
+
+
 if __name__ == "__main__":
-    serve({"torch": loader(draw_by_bernoulli, torch_workloads), "torch-rand": loader(draw_by_rand, torch_workloads)})
+    serve(
+        {
+            "torch": loader(draw_by_bernoulli, torch_workloads),
+            "torch-rand": loader(draw_by_rand, torch_workloads),
+            "torch-plain": loader(draw_by_bernoulli, plain_torch_workloads),
+        }
+    )

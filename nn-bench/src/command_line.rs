@@ -90,7 +90,7 @@ pub struct ExperimentOptions {
 /// What to measure, and beside what.
 #[derive(Debug, Clone, Args)]
 pub struct BenchOptions {
-    /// What to measure: product, rbm, energy, device or networks; everything if left out
+    /// What to measure: product, rbm, energy, device, networks or sparse; everything if left out
     pub suite: Option<String>,
 
     /// What ours computes with; all: the processor and every adapter, in one table and a page

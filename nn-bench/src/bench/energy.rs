@@ -14,7 +14,7 @@ use super::amount::Amount;
 use super::bench_error::BenchError;
 use super::conditions::Conditions;
 use super::matrices::Matrices;
-use super::rbm::{MEASURED, RECONSTRUCTION_ERROR, TORCH, annealing, reconstruction_error};
+use super::rbm::{MEASURED, RECONSTRUCTION_ERROR, annealing, reconstruction_error};
 use super::workload::{Subject, Workload, mean_of, product_flop, wait_for};
 
 // The script of the peers has the same numbers.
@@ -76,7 +76,7 @@ pub fn workloads(conditions: &Conditions, matrices: &mut Matrices) -> Result<Vec
         amount: amount(update),
         yardstick: false,
         figure: RECONSTRUCTION_ERROR,
-        peers: TORCH,
+        peers: &["torch", "torch-rand", "torch-plain"],
         ours: learning(Box::new(learner)),
     };
     let inferred = Inference {
@@ -90,7 +90,7 @@ pub fn workloads(conditions: &Conditions, matrices: &mut Matrices) -> Result<Vec
         amount: amount(inference),
         yardstick: false,
         figure: "mean of the second hidden layer",
-        peers: &TORCH[..1],
+        peers: &["torch"],
         ours: Box::new(inferred),
     };
     let ais = annealing("dbm-ais", boltzmann(device, visible, 0.05, key.fold_in(3))?, &[], key.fold_in(4))?;

@@ -29,7 +29,7 @@ pub(super) const MEASURED: usize = 1000;
 /// The figure of learning, as learners name it.
 pub const RECONSTRUCTION_ERROR: &str = "reconstruction error";
 
-pub(super) const TORCH: &[&str] = &["torch", "torch-rand"];
+const TORCH: &[&str] = &["torch", "torch-rand"];
 const TORCH_AND_SCIKIT_LEARN: &[&str] = &["torch", "torch-rand", "scikit-learn"];
 
 /// Contrastive divergence with 1 and 10 sweeps, persistent contrastive divergence, annealed importance sampling,

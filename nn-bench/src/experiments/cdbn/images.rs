@@ -31,36 +31,38 @@ const GROUND: usize = 64;
 pub(super) enum ObjectSet {
     /// One of the digits that are part of the program.
     Digits,
-    /// One kind of clothes of Fashion-MNIST, from the folder of the data files or the cache.
+    /// One kind of clothes of Fashion-MNIST where the folder of the data files or the cache has it, otherwise digits.
+    WhatIsThere,
+    /// One kind of clothes of Fashion-MNIST.
     Clothes,
 }
 
-impl ObjectSet {
-    /// The number of the class, and what one of its objects is called.
-    fn class(self) -> (u8, &'static str) {
-        match self {
-            ObjectSet::Digits => (8, "digit eight"),
-            ObjectSet::Clothes => (9, "ankle boot of Fashion-MNIST"),
-        }
-    }
+/// Images of several classes, of which one is looked at.
+struct Classes {
+    class: u8,
+    /// What one object of the class is called.
+    name: &'static str,
+    train: Images,
+    test: Images,
+}
 
-    fn load(self, run: &mut Run) -> Result<[Images; 2], RunError> {
+impl Classes {
+    fn load(run: &mut Run, set: ObjectSet) -> Result<Classes, RunError> {
         let doing = "loading objects";
-        match self {
-            ObjectSet::Digits => {
-                Digits::load(run, DigitSet::Embedded).map(|digits| [digits.train, digits.test])
+        let files = nn_data::locate(nn_data::Dataset::FashionMnist, run.data.as_deref(), &cache_folder());
+        let files = match (set, files) {
+            (ObjectSet::Clothes, files) => files.while_doing(doing)?,
+            (ObjectSet::WhatIsThere, Ok(files)) => files,
+            _ => {
+                let Digits { train, test } = Digits::load(run, DigitSet::Embedded)?;
+                return Ok(Classes { class: 8, name: "digit eight", train, test });
             }
-            ObjectSet::Clothes => {
-                let files =
-                    nn_data::locate(nn_data::Dataset::FashionMnist, run.data.as_deref(), &cache_folder());
-                let files = files.while_doing(doing)?;
-                for file in [&files.train_images, &files.train_labels, &files.test_images, &files.test_labels]
-                {
-                    run.report.data_file(file)?;
-                }
-                files.load().while_doing(doing).map(|(train, test)| [train, test])
-            }
+        };
+        for file in [&files.train_images, &files.train_labels, &files.test_images, &files.test_labels] {
+            run.report.data_file(file)?;
         }
+        let (train, test) = files.load().while_doing(doing)?;
+        Ok(Classes { class: 9, name: "ankle boot of Fashion-MNIST", train, test })
     }
 }
 
@@ -83,8 +85,7 @@ impl Objects {
     /// # Errors
     /// If files are absent or damaged.
     pub(super) fn load(run: &mut Run, set: ObjectSet, counts: [usize; 2]) -> Result<Objects, RunError> {
-        let [train, test] = set.load(run)?;
-        let (class, name) = set.class();
+        let Classes { class, name, train, test } = Classes::load(run, set)?;
         let learned: Vec<usize> = of_class(&train, class).take(counts[0]).collect();
         let held_out: Vec<usize> = of_class(&test, class).take(counts[1]).collect();
         let others = in_turn(&test, class, held_out.len());
