@@ -45,6 +45,8 @@ struct Recipe {
     /// Weight decay of greedy training.
     decay: f32,
     up_down_epochs: u64,
+    /// At the start; it falls to 0.
+    up_down_rate: f32,
     backprop_epochs: u64,
     betas: Betas,
     /// Gibbs sweeps of the top before a digit is drawn, and before reverse chains start.
@@ -60,6 +62,7 @@ impl Recipe {
                 greedy_epochs: 20,
                 decay: 1e-3,
                 up_down_epochs: 12,
+                up_down_rate: 0.05,
                 backprop_epochs: 20,
                 betas: Betas::shrunk(20),
                 settle: 100,
@@ -69,7 +72,8 @@ impl Recipe {
                 hidden: &[500, 500, 2000],
                 greedy_epochs: 30,
                 decay: 2e-4,
-                up_down_epochs: 90,
+                up_down_epochs: 200,
+                up_down_rate: 0.03,
                 backprop_epochs: 30,
                 betas: Betas::published(),
                 settle: 1000,
@@ -80,6 +84,7 @@ impl Recipe {
                 greedy_epochs: 60,
                 decay: 1e-3,
                 up_down_epochs: 60,
+                up_down_rate: 0.05,
                 backprop_epochs: 30,
                 betas: Betas::shrunk(5),
                 settle: 1000,
@@ -115,7 +120,7 @@ impl Experiment for DbnMnist {
             },
             ProfileInfo {
                 name: "full",
-                what: "784-500-500-2000 and labels, 30 and 90 epochs of MNIST",
+                what: "784-500-500-2000 and labels, 30 and 200 epochs of MNIST",
                 duration: "hours on 2 cores",
             },
         ]
@@ -244,7 +249,8 @@ impl Stage<'_> {
         let third = self.updates(epochs).div_ceil(3);
         let sweeps = vec![(0, 3), (third, 6), (2 * third, 10)];
         let estimator = ContrastiveDivergence::with_schedule(sweeps).while_doing(doing)?;
-        let rate = Schedule::Linear { from: 0.05, to: 0.0, updates: self.updates(epochs) };
+        let rate =
+            Schedule::Linear { from: self.recipe.up_down_rate, to: 0.0, updates: self.updates(epochs) };
         let sgd = Sgd::new(&dbn, rate, 0.9, Penalty::default()).while_doing(doing)?;
         let mut learner = UpDownLearner::new(dbn, estimator, sgd);
         let every: Vec<usize> = (0..self.test.len()).collect();
@@ -352,7 +358,10 @@ fn describe(run: &mut Run, recipe: &Recipe) {
         ("greedy training", "PCD-1, 100 chains, rate 0.1 falling to 0, momentum 0.5".to_string()),
         ("weight decay of greedy training (L2)", recipe.decay.to_string()),
         ("epochs of the up-down algorithm", recipe.up_down_epochs.to_string()),
-        ("up-down algorithm", "CD-3, 6, 10 in its thirds, rate 0.05 falling to 0, momentum 0.9".to_string()),
+        (
+            "up-down algorithm",
+            format!("CD-3, 6, 10 in its thirds, rate {} falling to 0, momentum 0.9", recipe.up_down_rate),
+        ),
         ("epochs of backpropagation", recipe.backprop_epochs.to_string()),
         ("backpropagation", "rate 0.1 falling to 0, momentum 0.9".to_string()),
         ("AIS temperatures", recipe.betas.count().to_string()),
