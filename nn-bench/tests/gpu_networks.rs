@@ -3,6 +3,9 @@
 //! A software driver will do. `NN_GPU_TEST=require` fails where there is no driver; anything else skips and says so.
 #![allow(clippy::unwrap_used, reason = "what fails in a test should end it")]
 
+mod driver;
+
+use driver::gpu;
 use ndarray::Array2;
 use nn_conv::{
     Convolution, Filters, Local, LocalContrastNormalization, Neighbors, Normalization, Pool, Pooling,
@@ -15,22 +18,6 @@ use nn_core::{
     Activation, Dataset, Device, Key, Learner, Loss, Network, Parameters, Penalty, Sgd, SupervisedLearner,
     Window,
 };
-use nn_gpu::{Choice, Gpu, Settings};
-use std::sync::Arc;
-
-fn gpu() -> Option<Arc<Gpu>> {
-    let choice = Choice { software: true, ..Choice::default() };
-    match Gpu::open(&choice, &Settings::default()) {
-        Ok(gpu) => Some(gpu),
-        Err(error) if std::env::var("NN_GPU_TEST").is_ok_and(|policy| policy == "require") => {
-            panic!("{error}")
-        }
-        Err(error) => {
-            println!("SKIPPED: no adapter: {error}");
-            None
-        }
-    }
-}
 
 const DRAW: Initialization = Initialization::Normal { deviation: 0.3 };
 

@@ -3,26 +3,13 @@
 //! A software driver will do. `NN_GPU_TEST=require` fails where there is no driver; anything else skips and says so.
 #![allow(clippy::unwrap_used, reason = "what fails in a test should end it")]
 
+mod driver;
+
+use driver::gpu;
 use ndarray::Array2;
 use nn_core::{Binarize, Cases, Dataset, Device, Key, Learner, Penalty, Sgd, Tensor};
-use nn_gpu::{Choice, Gpu, Settings};
 use nn_rbm::estimator::{ContrastiveDivergence, GradientEstimator, Persistent};
 use nn_rbm::{Rbm, RbmLearner};
-use std::sync::Arc;
-
-fn gpu() -> Option<Arc<Gpu>> {
-    let choice = Choice { software: true, ..Choice::default() };
-    match Gpu::open(&choice, &Settings::default()) {
-        Ok(gpu) => Some(gpu),
-        Err(error) if std::env::var("NN_GPU_TEST").is_ok_and(|policy| policy == "require") => {
-            panic!("{error}")
-        }
-        Err(error) => {
-            println!("SKIPPED: no adapter: {error}");
-            None
-        }
-    }
-}
 
 /// Pixels of blobs in the corners of 12 × 12 images.
 fn images(cases: usize) -> Array2<f32> {

@@ -40,6 +40,7 @@ pub(crate) fn ci(root: &Path) -> ExitCode {
         ("tests of listing adapters", &["--lib", "adapter_listing"]),
         ("tests of recovery on a GPU", &["--test", "gpu_recovery"]),
         ("tests of training on a GPU", &["--test", "gpu_training", "--test", "gpu_networks"]),
+        ("tests of learning features on a GPU", &["--test", "gpu_objectives"]),
         ("tests of the energy models on a GPU", &["--test", "gpu_energy"]),
     ] {
         let mut command = cargo(&["test", "--locked", "--package", "nn-bench", "--features", "gpu"]);
