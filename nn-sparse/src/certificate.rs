@@ -44,7 +44,7 @@ impl Certificate {
         let pull_of_zero = |pull: f64| if problem.positive { pull.max(0.0) } else { pull.abs() };
         // Without a ridge the pull on every share is q; with one, those that are not 0 are seen to below.
         let mut largest = if ridge == 0.0 {
-            residual_products.iter().fold(0.0f64, |largest, &pull| largest.max(pull_of_zero(pull)))
+            largest_of(residual_products, pull_of_zero)
         } else {
             let others = residual_products.iter().enumerate().filter(|(atom, _)| !indices.contains(atom));
             others.fold(0.0f64, |largest, (_, &pull)| largest.max(pull_of_zero(pull)))
@@ -75,4 +75,18 @@ impl Certificate {
     pub(crate) fn reaches(&self, tolerance: f64) -> bool {
         self.relative_gap <= tolerance
     }
+}
+
+/// The largest image of the values, at least 0, in four lanes.
+fn largest_of(values: &[f64], image: impl Fn(f64) -> f64) -> f64 {
+    let larger = |a: f64, b: f64| if b > a { b } else { a };
+    let mut lanes = [0.0; 4];
+    let fours = values.chunks_exact(4);
+    let rest = fours.remainder().iter().fold(0.0, |largest, &value| larger(largest, image(value)));
+    for four in fours {
+        for lane in 0..4 {
+            lanes[lane] = larger(lanes[lane], image(four[lane]));
+        }
+    }
+    lanes.into_iter().fold(rest, larger)
 }

@@ -1,6 +1,6 @@
 //! The Cholesky factor of the Gram matrix of some atoms, which grows and shrinks with them.
 
-use crate::problem::dot;
+use crate::problem::{dot, four_dots};
 
 /// L with L·Lᵀ = G_AA + ρ, lower triangular, column after column in the order of the atoms, so that all passes run along
 /// memory.
@@ -18,6 +18,8 @@ pub(crate) struct Factor {
 
 /// What of an atom's length, as a share of its square, has to be new against those before it.
 const INDEPENDENT: f64 = 1e-11;
+/// Columns that are solved at once.
+const BLOCK: usize = 4;
 
 impl Factor {
     /// Keeps the first atoms only.
@@ -65,7 +67,8 @@ impl Factor {
             let (before, after) = self.columns.split_at_mut(column * room);
             let from = &after[column..size];
             let to = &mut before[(column - 1) * room + column - 1..][..size - column];
-            let diagonal = from[0].hypot(rest[0]);
+            // Squares of entries are at most a diagonal entry of G + ρ, so none is too large.
+            let diagonal = (from[0] * from[0] + rest[0] * rest[0]).sqrt();
             let (cosine, sine) = (from[0] / diagonal, rest[0] / diagonal);
             to[0] = diagonal;
             self.reciprocals[column - 1] = 1.0 / diagonal;
@@ -82,15 +85,27 @@ impl Factor {
     /// Solves (G_AA + ρ)·y = b, where `values` holds b and then y. Costs 2 · atoms².
     pub fn solve(&self, values: &mut [f64]) {
         self.solve_lower(values);
-        for at in (0..self.size).rev() {
-            let column = &self.columns[at * self.room..][at + 1..self.size];
-            values[at] = (values[at] - dot(column, &values[at + 1..])) * self.reciprocals[at];
-        }
+        self.solve_upper(values);
     }
 
-    /// Solves L·y = b.
+    /// Solves L·y = b, [`BLOCK`] columns at once: what follows a block is read and written once for all its columns.
     fn solve_lower(&self, values: &mut [f64]) {
-        for at in 0..self.size {
+        let whole = self.size - self.size % BLOCK;
+        for first in (0..whole).step_by(BLOCK) {
+            let [a, b, c, d] = self.block(first);
+            let inverse = &self.reciprocals[first..first + BLOCK];
+            let (head, rest) = values[first..self.size].split_at_mut(BLOCK);
+            let y0 = head[0] * inverse[0];
+            let y1 = (head[1] - y0 * a[1]) * inverse[1];
+            let y2 = (head[2] - y0 * a[2] - y1 * b[2]) * inverse[2];
+            let y3 = (head[3] - y0 * a[3] - y1 * b[3] - y2 * c[3]) * inverse[3];
+            head.copy_from_slice(&[y0, y1, y2, y3]);
+            let columns = a[BLOCK..].iter().zip(&b[BLOCK..]).zip(c[BLOCK..].iter().zip(&d[BLOCK..]));
+            for (out, ((a, b), (c, d))) in rest.iter_mut().zip(columns) {
+                *out -= (y0 * a + y1 * b) + (y2 * c + y3 * d);
+            }
+        }
+        for at in whole..self.size {
             let value = values[at] * self.reciprocals[at];
             values[at] = value;
             let column = &self.columns[at * self.room..][at + 1..self.size];
@@ -98,12 +113,38 @@ impl Factor {
         }
     }
 
+    /// Solves Lᵀ·y = b, in the same blocks from the last: their columns meet what follows them at once.
+    fn solve_upper(&self, values: &mut [f64]) {
+        let whole = self.size - self.size % BLOCK;
+        for at in (whole..self.size).rev() {
+            let column = &self.columns[at * self.room..][at + 1..self.size];
+            values[at] = (values[at] - dot(column, &values[at + 1..])) * self.reciprocals[at];
+        }
+        for first in (0..whole).step_by(BLOCK).rev() {
+            let [a, b, c, d] = self.block(first);
+            let inverse = &self.reciprocals[first..first + BLOCK];
+            let (head, rest) = values[first..self.size].split_at_mut(BLOCK);
+            let [s0, s1, s2, s3] = four_dots([&a[BLOCK..], &b[BLOCK..], &c[BLOCK..], &d[BLOCK..]], rest);
+            let y3 = (head[3] - s3) * inverse[3];
+            let y2 = (head[2] - s2 - y3 * c[3]) * inverse[2];
+            let y1 = (head[1] - s1 - y3 * b[3] - y2 * b[2]) * inverse[1];
+            let y0 = (head[0] - s0 - y3 * a[3] - y2 * a[2] - y1 * a[1]) * inverse[0];
+            head.copy_from_slice(&[y0, y1, y2, y3]);
+        }
+    }
+
+    /// The columns of a block from the row of its first on.
+    fn block(&self, first: usize) -> [&[f64]; BLOCK] {
+        [0, 1, 2, 3].map(|at| &self.columns[(first + at) * self.room..][first..self.size])
+    }
+
     /// For one more atom.
     fn make_room(&mut self) {
         if self.size < self.room {
             return;
         }
-        let room = (2 * self.room).max(16);
+        // No power of two: entries of a row would compete for few lines of the cache.
+        let room = (2 * self.room).max(16) + BLOCK;
         let mut columns = vec![0.0; room * room];
         for at in 0..self.size {
             columns[at * room..][..self.size].copy_from_slice(&self.columns[at * self.room..][..self.size]);

@@ -73,3 +73,23 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let rest: f64 = a_fours.remainder().iter().zip(b_fours.remainder()).map(|(a, b)| a * b).sum();
     (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
 }
+
+/// The same of four a with one b, each element of which is loaded once.
+pub(crate) fn four_dots(a: [&[f64]; 4], b: &[f64]) -> [f64; 4] {
+    let whole = b.len() - b.len() % 4;
+    let a = a.map(|a| &a[..b.len()]);
+    let mut sums = [[0.0; 4]; 4];
+    for first in (0..whole).step_by(4) {
+        let values: &[f64] = &b[first..first + 4];
+        for (sums, a) in sums.iter_mut().zip(a) {
+            let a: &[f64] = &a[first..first + 4];
+            for lane in 0..4 {
+                sums[lane] += a[lane] * values[lane];
+            }
+        }
+    }
+    [0, 1, 2, 3].map(|at| {
+        let rest: f64 = a[at][whole..].iter().zip(&b[whole..]).map(|(a, b)| a * b).sum();
+        (sums[at][0] + sums[at][1]) + (sums[at][2] + sums[at][3]) + rest
+    })
+}
