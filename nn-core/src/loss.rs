@@ -46,9 +46,14 @@ impl Loss {
         }
     }
 
+    /// y − t, after [`prepare`](Loss::prepare).
+    pub fn difference<'a>(self, outputs: View<'a>, targets: View<'a>, scratch: &'a [Tensor]) -> Expr<'a> {
+        self.predictions(outputs, scratch) - targets
+    }
+
     /// ∂L/∂a = (y − t) / cases, after [`prepare`](Loss::prepare).
     pub fn gradient<'a>(self, outputs: View<'a>, targets: View<'a>, scratch: &'a [Tensor]) -> Expr<'a> {
-        (self.predictions(outputs, scratch) - targets) * (1.0 / outputs.rows() as f64)
+        self.difference(outputs, targets, scratch) * (1.0 / outputs.rows() as f64)
     }
 
     /// out (cases × 1) = the loss of each case, after [`prepare`](Loss::prepare).

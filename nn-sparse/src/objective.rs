@@ -21,6 +21,10 @@ pub trait Objective: std::fmt::Debug {
     ///
     /// If weights, gradient or inputs (cases × columns of W) are of other shapes.
     fn evaluate(&mut self, weights: &Tensor, inputs: &Tensor, gradient: Option<&mut Tensor>) -> Value<'_>;
+
+    /// Says that evaluations from now on are on these cases, so that what depends on cases alone is computed here and once;
+    /// none: on cases that may change, as at first.
+    fn fix(&mut self, _inputs: Option<&Tensor>) {}
 }
 
 /// A value that still lies on the device, as parts that add up to it.
@@ -63,6 +67,7 @@ impl<'a> HostFunction<'a> {
     pub fn new(objective: &'a mut dyn Objective, inputs: &'a Tensor) -> Result<Self, Error> {
         let [rows, columns] = objective.shape();
         check_inputs(inputs, columns)?;
+        objective.fix(Some(inputs));
         let (weights, gradient) =
             (objective.device().zeros(rows, columns), objective.device().zeros(rows, columns));
         Ok(HostFunction { objective, inputs, weights, gradient })
@@ -89,6 +94,12 @@ impl<'a> HostFunction<'a> {
         let backend = self.gradient.device().backend();
         backend.read(self.gradient.view(), ValuesMut::F64(gradient))?;
         Ok(value)
+    }
+}
+
+impl Drop for HostFunction<'_> {
+    fn drop(&mut self) {
+        self.objective.fix(None);
     }
 }
 

@@ -299,6 +299,31 @@ fn lbfgs_is_resumed_from_a_file() {
     assert_eq!(through.point(), resumed.point());
 }
 
+/// C of the cases that are fixed is kept, and no longer than they are fixed.
+#[test]
+fn fixed_cases_count_until_they_are_let_go() {
+    let device = Device::cpu();
+    let [first, second] = [16, 17].map(|key| device.tensor_f64(&normal([30, 4], Key::new(key))));
+    let map = Neighborhood::alone(6).unwrap();
+    let settings = ReconstructionIcaSettings { sparsity_weight: 0.1, epsilon: 0.01, unit_rows: false };
+    let start = normal([6, 4], Key::new(18));
+    let weights = device.tensor_f64(&start);
+    let fresh = |inputs| {
+        let mut objective = ReconstructionIca::new(&device, &map, 4, settings).unwrap();
+        objective.evaluate(&weights, inputs, None).read().unwrap()
+    };
+    let mut objective = ReconstructionIca::new(&device, &map, 4, settings).unwrap();
+    for inputs in [&first, &second] {
+        let mut function = HostFunction::new(&mut objective, inputs).unwrap();
+        let start: Vec<f64> = start.iter().copied().collect();
+        for _ in 0..2 {
+            let found = function.evaluate(&start, &mut vec![0.0; start.len()]).unwrap();
+            assert!((found - fresh(inputs)).abs() < 1e-5 * found, "{found}");
+        }
+    }
+    assert_eq!(objective.evaluate(&weights, &first, None).read().unwrap(), fresh(&first));
+}
+
 #[test]
 fn minibatches_come_near_what_lbfgs_finds() {
     let (white, ..) = mixture(4, 2_000, Key::new(16));

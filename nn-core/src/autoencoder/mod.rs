@@ -1,9 +1,11 @@
 //! Autoencoders of one hidden layer, plain, denoising and sparse.
 
+mod evaluation;
 mod learner;
 mod sparsity_penalty;
 mod workspace;
 
+pub use evaluation::Evaluation;
 pub use learner::AutoencoderLearner;
 pub use sparsity_penalty::SparsityPenalty;
 pub use workspace::Workspace;

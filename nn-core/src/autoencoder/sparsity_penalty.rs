@@ -70,22 +70,29 @@ impl SparsityPenalty {
 
     /// pull (1 × codes) = what the divergence adds to ∂/∂h of each case. Nothing is done for other penalties.
     pub(super) fn prepare(self, codes: &Tensor, pull: &mut Tensor) {
-        if let SparsityPenalty::Divergence { target, weight } = self {
-            let cases = codes.rows() as f64;
-            let slope = (1.0 - target) / (1f64 - mean_activity(cases)) - target / mean_activity(cases);
+        if let Some(slope) = self.pull_of_sum(codes.rows()) {
             let grid = [codes.rows(), codes.columns()];
-            pull.reduce(grid, Over::Rows, Reduction::Sum, codes, slope * (weight / cases));
+            pull.reduce(grid, Over::Rows, Reduction::Sum, codes, slope);
         }
     }
 
-    /// gradient + ∂Ω/∂h, after [`prepare`](SparsityPenalty::prepare).
+    /// What the divergence adds to ∂/∂h of each of so many cases, `ACC` being the sum of [`term`](SparsityPenalty::term).
+    pub(super) fn pull_of_sum(self, cases: usize) -> Option<Expr<'static>> {
+        let SparsityPenalty::Divergence { target, weight } = self else { return None };
+        let cases = cases as f64;
+        let slope = (1.0 - target) / (1f64 - mean_activity(cases)) - target / mean_activity(cases);
+        Some(slope * (weight / cases))
+    }
+
+    /// gradient + ∂Ω/∂h for codes of some of so many cases, after [`prepare`](SparsityPenalty::prepare).
     pub(super) fn add_gradient<'a>(
         self,
         gradient: Expr<'a>,
-        codes: &'a Tensor,
+        codes: View<'a>,
         pull: &'a Tensor,
+        cases: usize,
     ) -> Expr<'a> {
-        let share = |weight: f64| weight / codes.rows() as f64;
+        let share = |weight: f64| weight / cases as f64;
         match self {
             SparsityPenalty::None => gradient,
             SparsityPenalty::Divergence { .. } => gradient + pull,
@@ -99,23 +106,37 @@ impl SparsityPenalty {
         }
     }
 
-    /// out (1 × codes) = Ω of each code. Waits for nothing.
-    pub fn of_codes(self, codes: View<'_>, out: ViewMut<'_>) {
-        let (grid, cases) = ([codes.rows(), codes.columns()], codes.rows() as f64);
-        let (formula, then) = match self {
-            SparsityPenalty::None => return out.assign(0.0),
+    /// What is summed over the cases for Ω of each code: h, |h| or √(h² + ε).
+    pub(super) fn term(self, codes: View<'_>) -> Expr<'_> {
+        match self {
+            SparsityPenalty::None => 0.0.into(),
+            SparsityPenalty::Divergence { .. } => x(codes),
+            SparsityPenalty::Absolute { .. } => x(codes).abs(),
+            SparsityPenalty::SmoothAbsolute { smoothing, .. } => (x(codes).square() + smoothing).sqrt(),
+        }
+    }
+
+    /// Ω of a code of so many cases, `ACC` being the sum of [`term`](SparsityPenalty::term).
+    pub(super) fn of_sum(self, cases: usize) -> Expr<'static> {
+        let cases = cases as f64;
+        match self {
+            SparsityPenalty::None => 0.0.into(),
             SparsityPenalty::Divergence { target, weight } => {
                 let entropy = target * target.ln() + (1.0 - target) * (1.0 - target).ln();
                 let on = mean_activity(cases).log() * target;
                 let off = (1f64 - mean_activity(cases)).log() * (1.0 - target);
-                (x(codes), (entropy - on - off) * weight)
+                (entropy - on - off) * weight
             }
-            SparsityPenalty::Absolute { weight } => (x(codes).abs(), ACC * (weight / cases)),
-            SparsityPenalty::SmoothAbsolute { weight, smoothing } => {
-                ((x(codes).square() + smoothing).sqrt(), ACC * (weight / cases))
+            SparsityPenalty::Absolute { weight } | SparsityPenalty::SmoothAbsolute { weight, .. } => {
+                ACC * (weight / cases)
             }
-        };
-        out.reduce(grid, Over::Rows, Reduction::Sum, formula, then);
+        }
+    }
+
+    /// out (1 × codes) = Ω of each code. Waits for nothing.
+    pub fn of_codes(self, codes: View<'_>, out: ViewMut<'_>) {
+        let grid = [codes.rows(), codes.columns()];
+        out.reduce(grid, Over::Rows, Reduction::Sum, self.term(codes), self.of_sum(codes.rows()));
     }
 }
 

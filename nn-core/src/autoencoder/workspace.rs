@@ -108,9 +108,10 @@ impl Autoencoder {
         } = workspace;
         let sparsity = self.settings.sparsity;
         let gradient = self.settings.loss.gradient(outputs.view(), inputs, &[]);
-        output_delta.assign(self.settings.reconstruction.slope(gradient, outputs, None));
+        output_delta.assign(self.settings.reconstruction.slope(gradient, &*outputs, None));
         sparsity.prepare(codes, pull);
-        let slope = self.encoder.slope(sparsity.add_gradient(ACC, codes, pull), codes, saved);
+        let slope =
+            self.encoder.slope(sparsity.add_gradient(ACC, codes.view(), pull, codes.rows()), codes, saved);
         code_delta.product(output_delta.dot(self.decoder().t()), slope);
         let encoder_biases = &mut saved[0];
         for (delta, biases) in [(&*code_delta, &mut *encoder_biases), (&*output_delta, &mut *decoder_biases)]

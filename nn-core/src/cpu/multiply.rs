@@ -4,7 +4,7 @@ use super::{
     convolution::{self, Patches},
     elementwise::Target,
     flat::flat,
-    formula::Program,
+    formula::{Program, STRIP},
     memory::Memory,
     product::{self, Operand as Side, Shared, Strided},
     team::share,
@@ -49,11 +49,15 @@ impl Store<'_> {
     ///
     /// # Safety
     /// The block lies inside the output, which outlives the call; no other thread touches that part.
-    unsafe fn block(&self, block: &product::Block<'_>, corner: [usize; 2]) {
+    unsafe fn block(&self, mut block: product::Block<'_>, corner: [usize; 2]) {
+        let whole_rows = self.flat.is_some() && block.cols == self.target.row_stride();
+        if whole_rows && block.cols < block.stride && 2 * block.cols <= STRIP {
+            close_gaps(&mut block);
+        }
         let (row, column) = (corner[0] + block.row0, corner[1] + block.col0);
         let (rows, columns) = (row..row + block.rows, column..column + block.cols);
         match &self.flat {
-            Some((target, then)) if block.cols == block.stride && block.cols == self.target.row_stride() => {
+            Some((target, then)) if whole_rows && block.cols == block.stride => {
                 let elements = row * block.cols..(row + block.rows) * block.cols;
                 // SAFETY: the rows are whole and without gaps; the rest is the caller's promise.
                 unsafe { target.apply(then, 0..1, elements, block.acc, block.stride) };
@@ -62,6 +66,14 @@ impl Store<'_> {
             _ => unsafe { self.target.apply(&self.then, rows, columns, block.acc, block.stride) },
         }
     }
+}
+
+/// Moves short rows of sums up against each other, so that a formula is applied to many of them at once.
+fn close_gaps(block: &mut product::Block<'_>) {
+    for row in 1..block.rows {
+        block.acc.copy_within(row * block.stride..row * block.stride + block.cols, row * block.cols);
+    }
+    block.stride = block.cols;
 }
 
 /// One product: the whole of it, or one block of a batch whose result starts at `corner`.
@@ -74,7 +86,7 @@ fn one(
 ) {
     let finish = |block: product::Block<'_>| {
         // SAFETY: the kernels hand out disjoint blocks inside the output, which is borrowed for the whole call.
-        unsafe { store.block(&block, corner) };
+        unsafe { store.block(block, corner) };
     };
     if let ([term], None) = (product.terms.as_slice(), blocks[0])
         && let (Source::Patches(window), Source::Matrix) = (term.left.source, term.right.source)

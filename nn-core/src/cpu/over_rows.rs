@@ -38,7 +38,9 @@ impl Rows<'_> {
     pub(super) fn reduce(&self, target: &Target, then: &Program<'_>) {
         let [rows, columns] = self.grid;
         let (strips, parts) = (columns.div_ceil(COLUMNS), rows.div_ceil(ROWS).max(1));
-        let of = |strip: usize| strip * COLUMNS..columns.min((strip + 1) * COLUMNS);
+        // As even as whole cache lines allow: each thread may have but one.
+        let wide = columns.div_ceil(strips.max(1)).next_multiple_of(16);
+        let of = |strip: usize| columns.min(strip * wide)..columns.min((strip + 1) * wide);
         let joined: Vec<Mutex<Option<Joined>>> = (0..strips * parts).map(|_| Mutex::new(None)).collect();
         let work = |at: usize| {
             let part = at % parts * ROWS..rows.min((at % parts + 1) * ROWS);
@@ -56,7 +58,7 @@ impl Rows<'_> {
             (1..parts).filter_map(|_| joined.next()).for_each(|part| all.join(self.reduction, &part));
             let values = all.values(self.reduction);
             // SAFETY: strips of columns are disjoint and lie inside the output, which the caller has borrowed.
-            unsafe { target.apply(then, 0..1, of(strip), &values, COLUMNS) };
+            unsafe { target.apply(then, 0..1, of(strip), &values, wide) };
         }
     }
 
@@ -74,6 +76,11 @@ impl Rows<'_> {
         with_registers(|registers| {
             for first in rows.clone().step_by(together) {
                 let count = together.min(rows.end - first);
+                if let (1, Some(row)) = (together, self.program.row_of_input(first, self.grid[1])) {
+                    // What is there already need not be copied.
+                    joined.add(self.reduction, &row[columns.clone()], first);
+                    continue;
+                }
                 let values = &mut values[..count * width];
                 let (program, strip) = match self.flat {
                     Some(flat) => {

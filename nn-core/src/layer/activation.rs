@@ -104,7 +104,12 @@ impl Activation {
     /// # Panics
     /// If a is needed and not there.
     #[track_caller]
-    pub fn slope<'a>(self, gradient: Expr<'a>, outputs: &'a Tensor, input: Option<&'a Tensor>) -> Expr<'a> {
+    pub fn slope<'a, T: Into<Expr<'a>> + Copy>(
+        self,
+        gradient: Expr<'a>,
+        outputs: T,
+        input: Option<T>,
+    ) -> Expr<'a> {
         let y = || x(outputs);
         let a = || x(input.expect("the slope of this activation needs its input"));
         let step = |left: Expr<'a>, right: Expr<'a>| left.less(right);

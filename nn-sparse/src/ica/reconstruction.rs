@@ -18,8 +18,9 @@ use crate::pooled_energy::PooledEnergy;
 ///
 /// With M = WᵀW − 1 and C = mean of x·xᵀ the reconstruction is ½ tr(M·C·M), its gradient W·(M·C + C·M): the cases enter
 /// by C alone, and two of the products of the plain form with a row a case are saved, another is smaller. An evaluation
-/// costs 4 · cases · units · values + 2 · cases · values² operations, and 6 · units · values² + 2 · values³, which counts
-/// for minibatches: below about 250 cases of 256 values the plain form would cost less.
+/// costs 4 · cases · units · values + 2 · cases · values² operations, the latter once for cases that are
+/// [fixed](Objective::fix), and 6 · units · values² + 2 · values³, which counts for minibatches: below about 250 cases of 256
+/// values the plain form would cost less.
 ///
 /// With unit rows f is a function of Ŵ, whose rows are those of W divided by their lengths, and
 /// ∂f/∂w = (g − ŵ(ŵ·g))/‖w‖, g = ∂f/∂ŵ.
@@ -32,6 +33,8 @@ pub struct ReconstructionIca {
     identity: Tensor,
     /// C, M and M·C, values × values.
     second_moments: Tensor,
+    /// Whether C is that of all evaluations.
+    fixed: bool,
     excess: Tensor,
     product: Tensor,
     /// The value of the reconstruction, 1 × values.
@@ -90,6 +93,7 @@ impl ReconstructionIca {
             energy: PooledEnergy::new(device, neighborhood, epsilon, sparsity_weight),
             identity: device.tensor_f64(&Array2::eye(values)),
             second_moments,
+            fixed: false,
             excess,
             product,
             reconstruction: device.zeros(1, values),
@@ -99,6 +103,13 @@ impl ReconstructionIca {
                 along: device.zeros(units, 1),
             }),
         })
+    }
+}
+
+impl ReconstructionIca {
+    /// C of these cases.
+    fn sum_up(&mut self, inputs: &Tensor) {
+        self.second_moments.product(inputs.t().dot(inputs), ACC * (1.0 / inputs.rows() as f64));
     }
 }
 
@@ -117,6 +128,9 @@ impl Objective for ReconstructionIca {
         inputs: &Tensor,
         mut gradient: Option<&mut Tensor>,
     ) -> Value<'_> {
+        if !self.fixed {
+            self.sum_up(inputs);
+        }
         let [units, values] = self.shape;
         if let Some(rows) = &mut self.unit_rows {
             let length = ACC.sqrt();
@@ -125,7 +139,6 @@ impl Objective for ReconstructionIca {
         }
         let rows = self.unit_rows.as_ref().map_or(weights, |rows| &rows.weights);
         self.energy.evaluate(rows, inputs, gradient.as_deref_mut());
-        self.second_moments.product(inputs.t().dot(inputs), ACC * (1.0 / inputs.rows() as f64));
         self.excess.product(rows.t().dot(rows), ACC - &self.identity);
         self.product.product(self.excess.dot(&self.second_moments), ACC);
         let terms = x(&self.product) * &self.excess;
@@ -139,5 +152,12 @@ impl Objective for ReconstructionIca {
             }
         }
         Value::sum_of(vec![self.energy.value(), &self.reconstruction])
+    }
+
+    fn fix(&mut self, inputs: Option<&Tensor>) {
+        self.fixed = inputs.is_some();
+        if let Some(inputs) = inputs {
+            self.sum_up(inputs);
+        }
     }
 }

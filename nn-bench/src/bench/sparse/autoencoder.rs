@@ -1,10 +1,10 @@
 //! The objective of a sparse autoencoder of patches, and its gradient.
 
 use ndarray::Array2;
-use nn_core::autoencoder::{SparsityPenalty, Workspace};
+use nn_core::autoencoder::{Evaluation, SparsityPenalty};
 use nn_core::init::Initialization;
 use nn_core::{
-    ACC, Activation, Autoencoder, AutoencoderSettings, Device, Error, Key, Loss, OLD, Over, Parameters, Pass,
+    ACC, Activation, Autoencoder, AutoencoderSettings, Device, Error, Key, Loss, OLD, Over, Parameters,
     Penalty, Reduction, Tensor, x,
 };
 use nn_data::image_folder;
@@ -59,7 +59,7 @@ pub(super) fn workload(
     // Encode, decode, δ of the codes, and the gradients of two matrices.
     let flop = 5.0 * product_flop(patches, SIDE * SIDE, HIDDEN);
     let ours = Box::new(Objective {
-        workspace: Workspace::new(&model, patches),
+        evaluation: Evaluation::new(&model, patches)?,
         model,
         inputs,
         gradients,
@@ -96,7 +96,7 @@ fn whitened(count: usize, key: Key) -> Result<Array2<f32>, Error> {
 /// An autoencoder that is looked at again and again, and not changed.
 struct Objective {
     model: Autoencoder,
-    workspace: Workspace,
+    evaluation: Evaluation,
     inputs: Tensor,
     gradients: Vec<Tensor>,
     objective: Tensor,
@@ -106,19 +106,16 @@ struct Objective {
 
 impl Subject for Objective {
     fn unit(&mut self) -> Result<(), Error> {
-        let Objective { model, workspace, inputs, gradients, objective, squares } = self;
-        let pass = Pass::Training(Key::new(0));
-        model.forward(inputs.view(), workspace, pass);
-        model.objective(inputs.view(), workspace, objective.view_mut());
+        let Objective { model, evaluation, inputs, gradients, objective, squares } = self;
+        evaluation.evaluate(model, inputs.view(), objective.view_mut(), gradients);
         let penalty = Penalty::l2(DECAY);
-        let sums = model.backward(inputs.view(), workspace);
-        let mut pairs = sums.iter().zip(gradients);
+        let mut gradients = gradients.iter_mut();
         model.visit(&mut |name, tensor| {
-            let Some((sum, gradient)) = pairs.next() else { return };
+            let Some(gradient) = gradients.next() else { return };
             if !name.ends_with("weights") {
-                return sum.store(gradient.view_mut(), ACC);
+                return;
             }
-            sum.store(gradient.view_mut(), penalty.add_gradient(ACC, tensor));
+            gradient.assign(penalty.add_gradient(OLD, tensor));
             let (rows, columns) = (tensor.rows(), tensor.columns());
             let mut of_columns = squares.column_range_mut(0..columns);
             of_columns.reborrow().reduce(

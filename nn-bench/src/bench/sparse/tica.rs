@@ -47,7 +47,9 @@ pub fn workload(
         epsilon: EPSILON / POOLED.sqrt(),
         unit_rows: false,
     };
-    let objective = ReconstructionIca::new(device, &map, VALUES, settings)?;
+    let mut objective = ReconstructionIca::new(device, &map, VALUES, settings)?;
+    // The same patches again and again, as a search by L-BFGS has them.
+    objective.fix(Some(&inputs));
     // Nobody can do without outputs and the product of them that is the gradient.
     let amount = Amount::Flop(2.0 * product_flop(inputs.rows(), VALUES, UNITS));
     let work = format!("objective and gradient of {UNITS} units on {} patches", inputs.rows());
