@@ -6,6 +6,7 @@ use nn_core::{Binarize, Dataset, Device, Key, Tensor};
 use nn_data::{Images, mnist};
 
 use crate::data_checksum::DataChecksum;
+use crate::located_images;
 use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
 
@@ -49,13 +50,8 @@ impl Digits {
                 mnist::embedded().while_doing(doing)?
             }
             DigitSet::Full => {
-                let files = nn_data::locate(nn_data::Dataset::Mnist, run.data.as_deref(), &cache_folder());
-                let files = files.while_doing(doing)?;
-                for file in [&files.train_images, &files.train_labels, &files.test_images, &files.test_labels]
-                {
-                    run.report.data_file(file)?;
-                }
-                files.load().while_doing(doing)?
+                let [train, test] = located_images::load(run, nn_data::Dataset::Mnist)?;
+                (train, test)
             }
         };
         run.report.setting("training digits", train.len());

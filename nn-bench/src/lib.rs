@@ -57,6 +57,7 @@ pub mod interruption;
 pub mod l2_svm;
 pub mod likelihood;
 pub mod linear_classifier;
+pub mod located_images;
 pub mod machine;
 pub mod mistakes;
 pub mod natural_images;

@@ -38,6 +38,10 @@ pub struct LocalStage {
     epsilon: f64,
 }
 
+/// The length of a filter at first, on average. Short: what a filter has of directions in which images hardly vary, such as the fine
+/// detail of photographs, no gradient takes away, and with filters of length 1 that noise is most of what is seen of them.
+const INITIAL_LENGTH: f64 = 0.1;
+
 /// The shape of a [`LocalStage`], and what it weighs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LocalStageSettings {
@@ -114,7 +118,7 @@ fn check_window(what: &str, [height, width]: [usize; 2], side: usize, stride: us
 }
 
 impl LocalStage {
-    /// With an encoder of normal draws of variance 1 / values of a field, and a decoder that is equal to it at first.
+    /// With an encoder of normal draws, filters of mean square length 0.1², and a decoder that is equal to it at first.
     ///
     /// # Errors
     ///
@@ -128,7 +132,7 @@ impl LocalStage {
             let allowed = "it must be 0 or a positive number";
             return Err(Error::setting("weight of the sparsity", sparsity_weight, allowed));
         }
-        let deviation = (fields.patch_len() as f64).sqrt().recip();
+        let deviation = INITIAL_LENGTH / (fields.patch_len() as f64).sqrt();
         let draw = Initialization::Normal { deviation };
         let encoder = draw.dense(device, fields.count() * fields.patch_len(), maps, key)?;
         Ok(Self { decoder: encoder.duplicate(), encoder, fields, pools, sparsity_weight, epsilon })

@@ -237,6 +237,9 @@ fn shapes_follow_from_the_settings() {
     assert_eq!((stage.fields().positions(), stage.pools().positions()), ([4, 3], [3, 2]));
     assert_eq!((stage.encoder().rows(), stage.encoder().columns()), (12 * 18, 4));
     assert_eq!(stage.encoder().to_array().unwrap(), stage.decoder().to_array().unwrap());
+    // Filters are short at first: the mean of 48 squared lengths of 18 draws each, within four of its standard deviations.
+    let squares = stage.encoder().to_array_f64().unwrap().mapv(|weight| weight * weight).sum() / 48.0;
+    assert!((squares / 0.01 - 1.0).abs() < 4.0 * (2.0 / 864f64).sqrt(), "{squares}");
 }
 
 #[test]

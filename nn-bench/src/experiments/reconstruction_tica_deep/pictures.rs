@@ -95,7 +95,6 @@ pub(super) fn responses(
         order.len()
     );
     run.report.picture("best-scenes", caption, &picture)?;
-    run.report.metric("class_among_best_scenes", of_class as f64 / order.len().max(1) as f64)?;
     Ok(())
 }
 

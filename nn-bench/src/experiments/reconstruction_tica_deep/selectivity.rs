@@ -2,6 +2,8 @@
 
 use ndarray::{ArrayView2, Axis};
 
+use crate::seed_mean::SeedMean;
+
 /// Thresholds that are tried, equally spaced between the least and the largest response of a unit.
 const THRESHOLDS: usize = 20;
 
@@ -68,6 +70,15 @@ pub(super) fn never(of_class: &[bool]) -> [f64; 2] {
     share(of_class.iter().skip(of_class.len() / 2).map(|is| !is))
 }
 
+/// The mean of a figure over repetitions, each with its standard error e, and the standard error of the mean: the larger of what
+/// the repetitions themselves show of it and √(Σ e²)/n, that of the scenes alone. At least one repetition.
+pub(super) fn mean(figures: &[[f64; 2]]) -> [f64; 2] {
+    let values: Vec<f64> = figures.iter().map(|[value, _]| *value).collect();
+    let SeedMean { mean, standard_error } = SeedMean::of(&values);
+    let of_scenes = figures.iter().map(|[_, error]| error * error).sum::<f64>().sqrt() / figures.len() as f64;
+    [mean, standard_error.max(of_scenes)]
+}
+
 fn share(right: impl Iterator<Item = bool>) -> [f64; 2] {
     let (count, good) =
         right.fold((0.0f64, 0.0), |(count, good), is| (count + 1.0, good + f64::from(u8::from(is))));
@@ -115,6 +126,15 @@ mod tests {
         let shuffled: Vec<bool> = (0..4000).map(|case| of_class[(case + 777) % 4000]).collect();
         let found = Selectivity::of(responses.view(), &of_class, &shuffled);
         assert!(found.accuracy()[0] < 65.0 && found.chosen_accuracy < 65.0, "{found:?}");
+    }
+
+    #[test]
+    fn a_mean_is_as_unsure_as_scenes_and_repetitions_make_it() {
+        assert_eq!(mean(&[[80.0, 2.0]]), [80.0, 2.0]);
+        // Repetitions that agree by chance: √(3² + 4²)/2.
+        assert_eq!(mean(&[[80.0, 3.0], [80.0, 4.0]]), [80.0, 2.5]);
+        // Deviations ±5: variance 50, halved.
+        assert_eq!(mean(&[[80.0, 3.0], [90.0, 4.0]]), [85.0, 5.0]);
     }
 
     #[test]

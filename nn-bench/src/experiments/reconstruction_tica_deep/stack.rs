@@ -43,7 +43,7 @@ pub(super) struct Stacking {
 /// Which of the stacks that are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Kind {
-    /// Names checkpoints and tables.
+    /// Begins the names of checkpoints and tables.
     pub(super) name: &'static str,
     /// Whether filters are learned, or stay as they were drawn.
     pub(super) trained: bool,
@@ -108,7 +108,7 @@ impl Stacking {
     }
 
     /// A stack for these images (cases × side²), stage by stage: each learns from what the ones below make of the images, brought
-    /// to a mean square of 1. From its checkpoints on if the run is resumed.
+    /// to a mean square of 1. From its checkpoints on if the run is resumed, which carry the number of the `repetition`.
     ///
     /// # Errors
     /// As [`Training::run`].
@@ -116,6 +116,7 @@ impl Stacking {
         &self,
         run: &Run,
         kind: Kind,
+        repetition: u64,
         images: &Tensor,
         side: usize,
         key: Key,
@@ -132,7 +133,7 @@ impl Stacking {
             if kind.trained {
                 let mut watch = device.zeros(WATCHED.min(data.len()), values.columns());
                 watch.assign(values.row_range(0..watch.rows()));
-                let stage = format!("{}-stage{}", kind.name, number + 1);
+                let stage = format!("{}{}-stage{}", kind.name, repetition + 1, number + 1);
                 let (epochs, batch) = (shape.epochs, self.batch.min(data.len()));
                 let save_every = epochs.div_ceil(4);
                 let training = Training { stage: &stage, epochs, batch, key, measure_every: 1, save_every };
