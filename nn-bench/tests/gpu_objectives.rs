@@ -41,6 +41,11 @@ fn sgd(model: &dyn Parameters) -> Result<Sgd, Error> {
     Sgd::new(model, 0.05, 0.9, Penalty::default())
 }
 
+/// For objectives that sum over the values of a case.
+fn slow_sgd(model: &dyn Parameters) -> Result<Sgd, Error> {
+    Sgd::new(model, 0.002, 0.9, Penalty::default())
+}
+
 fn map() -> Neighborhood {
     Neighborhood::grid([4, 4], 1, Edge::Torus).unwrap()
 }
@@ -60,7 +65,7 @@ fn reconstruction_ica(device: &Device, neighborhood: &Neighborhood, unit_rows: b
     let weights = Array2::from_shape_fn((neighborhood.units(), VALUES), |(unit, value)| {
         0.3 * key.normal((unit * VALUES + value) as u64)
     });
-    Box::new(ObjectiveLearner::new(objective, device.tensor_f64(&weights), sgd).unwrap())
+    Box::new(ObjectiveLearner::new(objective, device.tensor_f64(&weights), slow_sgd).unwrap())
 }
 
 fn local_stage(device: &Device) -> Box<dyn Learner> {
@@ -75,8 +80,7 @@ fn local_stage(device: &Device) -> Box<dyn Learner> {
         epsilon: 0.1,
     };
     let stage = LocalStage::new(device, stage, Key::new(4)).unwrap();
-    let slow = |model: &dyn Parameters| Sgd::new(model, 0.002, 0.9, Penalty::default());
-    Box::new(LocalStageLearner::new(stage, slow).unwrap())
+    Box::new(LocalStageLearner::new(stage, slow_sgd).unwrap())
 }
 
 fn tiled_ica(device: &Device) -> Box<dyn Learner> {
@@ -96,7 +100,10 @@ fn matrices(model: &dyn Parameters) -> Vec<Array2<f64>> {
 fn difference(found: &[Array2<f64>], exact: &[Array2<f64>]) -> f64 {
     assert_eq!(found.len(), exact.len());
     let pairs = found.iter().flatten().zip(exact.iter().flatten());
-    pairs.map(|(a, b)| (a - b).abs() / (1.0 + b.abs())).fold(0.0, f64::max)
+    pairs.map(|(a, b)| (a - b).abs() / (1.0 + b.abs())).fold(0.0, |worst, next| match next.is_nan() {
+        true => f64::INFINITY,
+        false => worst.max(next),
+    })
 }
 
 /// What is found on the GPU and on the CPU is that of the oracle.
@@ -182,7 +189,9 @@ fn topographic_ica_by_descent_over_orthonormal_filters() {
 
 #[test]
 fn triangle_codes() {
-    let means = KMeans::new(cases(false).mapv(f64::from).slice(ndarray::s![..9, ..]).to_owned()).unwrap();
+    // Not cases themselves: the root of a distance near 0 has half of the digits.
+    let centroids = cases(false).mapv(|value| 0.5 * f64::from(value)).slice(ndarray::s![..9, ..]).to_owned();
+    let means = KMeans::new(centroids).unwrap();
     same_everywhere("triangle codes", 1e-4, &|device| {
         let inputs = device.tensor(&cases(false));
         vec![means.triangle_code(device).encode(inputs.view()).to_array_f64().unwrap()]
