@@ -19,3 +19,8 @@ pub fn load(run: &mut Run, set: nn_data::Dataset) -> Result<[Images; 2], RunErro
     let (train, test) = files.load().while_doing(doing)?;
     Ok([train, test])
 }
+
+/// Whether the files of a data set lie in the folder of the data files or the cache.
+pub fn are_there(run: &Run, set: nn_data::Dataset) -> bool {
+    nn_data::locate(set, run.data.as_deref(), &cache_folder()).is_ok()
+}

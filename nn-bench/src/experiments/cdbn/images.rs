@@ -6,7 +6,8 @@ use nn_data::augment::{Affine, Crop};
 use nn_data::{Images, contrast, frequency_filter};
 
 use super::{CROP, SIDE};
-use crate::digits::{DigitSet, Digits, cache_folder};
+use crate::digits::{DigitSet, Digits};
+use crate::located_images;
 use crate::natural_images::{NaturalSet, PatchRecipe};
 use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
@@ -48,21 +49,14 @@ struct Classes {
 
 impl Classes {
     fn load(run: &mut Run, set: ObjectSet) -> Result<Classes, RunError> {
-        let doing = "loading objects";
-        let files = nn_data::locate(nn_data::Dataset::FashionMnist, run.data.as_deref(), &cache_folder());
-        let files = match (set, files) {
-            (ObjectSet::Clothes, files) => files.while_doing(doing)?,
-            (ObjectSet::WhatIsThere, Ok(files)) => files,
-            _ => {
-                let Digits { train, test } = Digits::load(run, DigitSet::Embedded)?;
-                return Ok(Classes { class: 8, name: "digit eight", train, test });
-            }
-        };
-        for file in [&files.train_images, &files.train_labels, &files.test_images, &files.test_labels] {
-            run.report.data_file(file)?;
+        let clothes = nn_data::Dataset::FashionMnist;
+        let there = set == ObjectSet::WhatIsThere && located_images::are_there(run, clothes);
+        if there || set == ObjectSet::Clothes {
+            let [train, test] = located_images::load(run, clothes)?;
+            return Ok(Classes { class: 9, name: "ankle boot of Fashion-MNIST", train, test });
         }
-        let (train, test) = files.load().while_doing(doing)?;
-        Ok(Classes { class: 9, name: "ankle boot of Fashion-MNIST", train, test })
+        let Digits { train, test } = Digits::load(run, DigitSet::Embedded)?;
+        Ok(Classes { class: 8, name: "digit eight", train, test })
     }
 }
 

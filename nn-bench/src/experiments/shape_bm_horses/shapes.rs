@@ -3,7 +3,8 @@
 use ndarray::Array2;
 use nn_data::{Images, weizmann_horses};
 
-use crate::digits::{DigitSet, Digits, cache_folder};
+use crate::digits::{DigitSet, Digits};
+use crate::located_images;
 use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
 
@@ -52,14 +53,12 @@ impl Shapes {
             Some(root) => !weizmann_horses::files(root).while_doing(doing)?.is_empty(),
             None => false,
         };
-        let clothes = nn_data::locate(nn_data::Dataset::FashionMnist, run.data.as_deref(), &cache_folder());
-        let (name, shapes) = match (set, clothes) {
-            (ShapeSet::Horses, _) => ("Weizmann horses", Shapes::horses(run)?),
-            (ShapeSet::WhatIsThere, _) if there => ("Weizmann horses", Shapes::horses(run)?),
-            (ShapeSet::WhatIsThere, Ok(files)) => {
-                run.report.data_file(&files.train_images)?;
-                run.report.data_file(&files.test_images)?;
-                let (train, test) = files.load().while_doing(doing)?;
+        let clothes = nn_data::Dataset::FashionMnist;
+        let (name, shapes) = match set {
+            ShapeSet::Horses => ("Weizmann horses", Shapes::horses(run)?),
+            ShapeSet::WhatIsThere if there => ("Weizmann horses", Shapes::horses(run)?),
+            ShapeSet::WhatIsThere if located_images::are_there(run, clothes) => {
+                let [train, test] = located_images::load(run, clothes)?;
                 ("ankle boots of Fashion-MNIST", Shapes::of_class([&train, &test], ANKLE_BOOT, QUARTER)?)
             }
             _ => {
