@@ -1,7 +1,8 @@
 //! A dictionary: the atoms that samples are sums of.
 
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
 use nn_core::Error;
+use rayon::prelude::*;
 
 /// Atoms d_k, a row each, atoms × values, and their products with each other, the Gram matrix G = D·Dᵀ.
 ///
@@ -14,7 +15,7 @@ pub struct Dictionary {
 }
 
 impl Dictionary {
-    /// Of these atoms. Costs atoms² · values for the Gram matrix.
+    /// Of these atoms. Costs ½ · atoms² · values for the Gram matrix.
     ///
     /// # Errors
     ///
@@ -30,7 +31,7 @@ impl Dictionary {
             return Err(Error::Data(format!("value {value} of atom {atom} is {found}; give finite numbers")));
         }
         let atoms = atoms.as_standard_layout().into_owned();
-        let gram = atoms.dot(&atoms.t());
+        let gram = gram(&atoms);
         Ok(Self { atoms, gram })
     }
 
@@ -92,7 +93,7 @@ impl Dictionary {
     /// A bound for the largest eigenvalue of the Gram matrix: the limit of power iteration, and a fiftieth more for what
     /// it has not reached.
     pub(crate) fn largest_eigenvalue(&self) -> f64 {
-        let mut vector = self.gram.sum_axis(ndarray::Axis(1));
+        let mut vector = self.gram.sum_axis(Axis(1));
         vector.indexed_iter_mut().for_each(|(at, value)| *value = value.abs() + 1.0 + 1.0 / (at + 1) as f64);
         let mut value = 0.0;
         for _ in 0..ROUNDS {
@@ -107,6 +108,30 @@ impl Dictionary {
         }
         1.02 * value
     }
+}
+
+/// Rows of the Gram matrix that a thread computes at once.
+const ROWS: usize = 32;
+
+/// D·Dᵀ. Each product is computed once, and stands on both sides of the diagonal.
+fn gram(atoms: &Array2<f64>) -> Array2<f64> {
+    let count = atoms.nrows();
+    let blocks: Vec<Array2<f64>> = (0..count.div_ceil(ROWS))
+        .into_par_iter()
+        .map(|block| {
+            let first = block * ROWS;
+            let rows = atoms.slice_axis(Axis(0), Slice::from(first..count.min(first + ROWS)));
+            rows.dot(&atoms.slice_axis(Axis(0), Slice::from(first..)).t())
+        })
+        .collect();
+    let mut gram = Array2::zeros((count, count));
+    for (block, products) in blocks.iter().enumerate() {
+        let first = block * ROWS;
+        let (own, rest) = (Slice::from(first..first + products.nrows()), Slice::from(first..));
+        gram.slice_axis_mut(Axis(0), own).slice_axis_mut(Axis(1), rest).assign(products);
+        gram.slice_axis_mut(Axis(0), rest).slice_axis_mut(Axis(1), own).assign(&products.t());
+    }
+    gram
 }
 
 /// Of power iteration.
@@ -126,6 +151,17 @@ mod tests {
         assert!((dictionary.largest_eigenvalue() / 1.02 - 1.8).abs() < 1e-9);
         let nothing = Dictionary::new(Array2::zeros((2, 3))).unwrap();
         assert_eq!(nothing.largest_eigenvalue(), 0.0);
+    }
+
+    #[test]
+    fn the_gram_matrix_is_the_product_in_whole_and_in_part() {
+        for count in [1, ROWS - 1, ROWS, 2 * ROWS + 5] {
+            let atoms = Array2::from_shape_fn((count, 7), |(atom, value)| ((atom * 7 + value) as f64).sin());
+            let dictionary = Dictionary::new(atoms.clone()).unwrap();
+            assert_eq!(dictionary.gram(), dictionary.gram().t());
+            let worst = (&dictionary.gram() - &atoms.dot(&atoms.t())).mapv(f64::abs);
+            assert!(worst.iter().all(|difference| *difference < 1e-13), "{count} atoms");
+        }
     }
 
     #[test]

@@ -27,8 +27,9 @@ pub struct Lasso {
     iterations: usize,
 }
 
-/// Samples that a thread takes at once. Their products with the atoms are one matrix product.
-const CHUNK: usize = 64;
+/// Samples that a thread takes at once: at least the first number, at most the second, and few samples in about 16 parts, so
+/// that no thread waits long for another. Their products with the atoms are one matrix product.
+const CHUNK: [usize; 2] = [16, 64];
 
 /// Codes of samples, and for each how good it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -177,7 +178,7 @@ impl Lasso {
             largest_eigenvalue: eigenvalue + self.ridge,
         };
         let parts = in_chunks(dictionary, samples, |workspace, chunk| {
-            let (mut codes, mut certificates) = (Codes::new(dictionary.len()), Vec::with_capacity(CHUNK));
+            let (mut codes, mut certificates) = (Codes::new(dictionary.len()), Vec::with_capacity(CHUNK[1]));
             let first = chunk.first;
             for (at, (products, square)) in chunk.enumerate() {
                 let problem = Problem {
@@ -228,8 +229,9 @@ pub(crate) fn in_chunks<T: Send>(
     samples: ArrayView2<'_, f64>,
     work: impl Fn(&mut Workspace, Chunk<'_>) -> T + Sync,
 ) -> Vec<T> {
+    let count = samples.nrows().div_ceil(16).clamp(CHUNK[0], CHUNK[1]);
     let of_chunk = |workspace: &mut Workspace, number: usize| {
-        let range = number * CHUNK..samples.nrows().min((number + 1) * CHUNK);
+        let range = number * count..samples.nrows().min((number + 1) * count);
         let first = range.start;
         let samples = samples.slice_axis(Axis(0), Slice::from(range));
         let samples = samples.as_standard_layout();
@@ -239,7 +241,7 @@ pub(crate) fn in_chunks<T: Send>(
             products.as_slice().expect("it was put into standard layout").chunks_exact(dictionary.len());
         work(workspace, Chunk { first, products, squares: squares.iter() })
     };
-    (0..samples.nrows().div_ceil(CHUNK)).into_par_iter().map_init(Workspace::default, of_chunk).collect()
+    (0..samples.nrows().div_ceil(count)).into_par_iter().map_init(Workspace::default, of_chunk).collect()
 }
 
 #[track_caller]
