@@ -1,6 +1,6 @@
 //! Codes: which atoms a sample is a sum of, and how much of each.
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 
 use crate::Dictionary;
 
@@ -63,6 +63,23 @@ impl Codes {
     pub fn of(&self, sample: usize) -> impl ExactSizeIterator<Item = (usize, f64)> + '_ {
         let part = self.begins[sample]..self.begins[sample + 1];
         self.indices[part.clone()].iter().copied().zip(self.shares[part].iter().copied())
+    }
+
+    /// squares += share · Σ α·αᵀ, atoms × atoms, and products += share · Σ α·xᵀ, atoms × values, over all samples.
+    pub(crate) fn add_moments(
+        &self,
+        samples: ArrayView2<'_, f64>,
+        share: f64,
+        squares: &mut Array2<f64>,
+        products: &mut Array2<f64>,
+    ) {
+        for (sample, x) in samples.rows().into_iter().enumerate() {
+            for (atom, value) in self.of(sample) {
+                products.row_mut(atom).scaled_add(value * share, &x);
+                let mut row = squares.row_mut(atom);
+                self.of(sample).for_each(|(other, with)| row[other] += value * with * share);
+            }
+        }
     }
 
     /// How many shares are not 0, over all samples.

@@ -50,6 +50,20 @@ impl Dictionary {
         Self::new(atoms)
     }
 
+    /// The same with atoms longer than 1 brought to length 1.
+    ///
+    /// # Errors
+    ///
+    /// None that [`new`](Self::new) did not give before.
+    pub(crate) fn at_most_of_length_1(&self) -> Result<Self, Error> {
+        let mut atoms = self.atoms.clone();
+        for mut atom in atoms.rows_mut() {
+            let length = atom.dot(&atom).sqrt().max(1.0);
+            atom /= length;
+        }
+        Self::new(atoms)
+    }
+
     /// The atoms, a row each.
     pub fn atoms(&self) -> ArrayView2<'_, f64> {
         self.atoms.view()

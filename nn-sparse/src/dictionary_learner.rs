@@ -51,13 +51,9 @@ impl DictionaryLearner {
     ///
     /// As [`Dictionary::new`].
     pub fn new(dictionary: &Dictionary, lasso: Lasso) -> Result<Self, Error> {
-        let mut atoms = dictionary.atoms().to_owned();
-        for mut atom in atoms.rows_mut() {
-            let length = atom.dot(&atom).sqrt().max(1.0);
-            atom /= length;
-        }
-        let (squares, products) = (Array2::zeros((atoms.nrows(), atoms.nrows())), Array2::zeros(atoms.dim()));
-        let dictionary = Dictionary::new(atoms)?;
+        let dictionary = dictionary.at_most_of_length_1()?;
+        let (count, size) = (dictionary.len(), dictionary.atoms().dim());
+        let (squares, products) = (Array2::zeros((count, count)), Array2::zeros(size));
         Ok(Self { dictionary, lasso, squares, products, updates: 0, replaced: 0 })
     }
 
@@ -156,13 +152,7 @@ impl DictionaryLearner {
         let beta = (theta + 1.0 - eta) / (theta + 1.0);
         self.squares *= beta;
         self.products *= beta;
-        for (sample, x) in samples.rows().into_iter().enumerate() {
-            for (atom, share) in codes.of(sample) {
-                self.products.row_mut(atom).scaled_add(share / eta, &x);
-                let mut row = self.squares.row_mut(atom);
-                codes.of(sample).for_each(|(other, with)| row[other] += share * with / eta);
-            }
-        }
+        codes.add_moments(samples, 1.0 / eta, &mut self.squares, &mut self.products);
     }
 
     /// Puts samples in the place of dead atoms and of copies.

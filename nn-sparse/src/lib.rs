@@ -3,7 +3,7 @@
 //! - [`Dictionary`]: the atoms, a row each.
 //! - [`Lasso`]: codes by several [`Solver`]s, each with a [`Certificate`]: the gap to the best code, and by how much the
 //!   conditions of the best are violated. [`MatchingPursuit`]: codes of at most so many atoms.
-//! - [`DictionaryLearner`]: atoms from minibatches. [`PredictiveDecomposition`]: atoms, and a [`Predictor`] of their codes; also
+//! - [`DictionaryLearner`]: atoms from minibatches; [`BatchDictionaryLearner`]: from all samples at once. [`PredictiveDecomposition`]: atoms, and a [`Predictor`] of their codes; also
 //!   on a map whose neighbours share a penalty.
 //! - [`Objective`]: a function of a matrix of filters, minimised by [`Lbfgs`] (through [`HostFunction`]), by minibatches
 //!   ([`ObjectiveLearner`]) or, over orthonormal filters, by [`OrthonormalDescent`]. There are [`TopographicIca`], whose
@@ -50,6 +50,7 @@
 #![forbid(unsafe_code)]
 
 mod active_set;
+mod batch_dictionary;
 mod certificate;
 mod codes;
 mod dictionary;
@@ -72,6 +73,7 @@ mod problem;
 pub mod topography;
 pub mod tuning_curve;
 
+pub use batch_dictionary::BatchDictionaryLearner;
 pub use certificate::{Certificate, Status};
 pub use codes::Codes;
 pub use dictionary::Dictionary;
