@@ -7,17 +7,17 @@ mod tests;
 use ndarray::{Array2, ArrayView2};
 use nn_core::Error;
 
-use crate::{Codes, Dictionary, Encoding, Lasso};
+use crate::{Dictionary, Encoding, Lasso};
 
 /// A dictionary that is learned from all samples at once, the codes and the atoms in turn (Lee, Battle, Raina and Ng,
 /// "Efficient sparse coding algorithms", 2007): atoms d_k of length at most 1 that bring down the mean over samples of
 ///
 /// min over α of ½‖x − Σ α_k d_k‖² + λ‖α‖₁ (+ ½ρ‖α‖²).
 ///
-/// An update codes the samples, from the codes of the update before, and then takes the atoms that are best for these codes,
-/// found through the Lagrange dual. Neither half can raise the mean, so that it falls from update to update, but for what the
-/// tolerance of the [`Lasso`] leaves open. Atoms that no code uses stay as they are. Costs the coding, and some times
-/// 3 · atoms³ + 2 · atoms² · values for the atoms, whatever the number of samples.
+/// An update codes the samples and then takes the atoms that are best for these codes, found through the Lagrange dual.
+/// Neither half can raise the mean, so that it falls from update to update, but for what the tolerance of the [`Lasso`] leaves
+/// open. Atoms that no code uses stay as they are. Costs the coding, and some times 3 · atoms³ + 2 · atoms² · values for the
+/// atoms, whatever the number of samples. The dictionary is all that an update leaves: from it learning goes on in equal bits.
 ///
 /// For samples that do not fit in memory, or far more samples than atoms, there is
 /// [`DictionaryLearner`](crate::DictionaryLearner).
@@ -25,7 +25,6 @@ use crate::{Codes, Dictionary, Encoding, Lasso};
 pub struct BatchDictionaryLearner {
     dictionary: Dictionary,
     lasso: Lasso,
-    codes: Option<Codes>,
 }
 
 impl BatchDictionaryLearner {
@@ -35,7 +34,7 @@ impl BatchDictionaryLearner {
     ///
     /// As [`Dictionary::new`].
     pub fn new(dictionary: &Dictionary, lasso: Lasso) -> Result<Self, Error> {
-        Ok(Self { dictionary: dictionary.at_most_of_length_1()?, lasso, codes: None })
+        Ok(Self { dictionary: dictionary.at_most_of_length_1()?, lasso })
     }
 
     /// What was learned so far.
@@ -43,7 +42,7 @@ impl BatchDictionaryLearner {
         &self.dictionary
     }
 
-    /// One update from these samples, samples × values, which should be the same at every update. Returns their codes by the
+    /// One update from these samples, samples × values. Returns their codes by the
     /// dictionary as it was before. No samples change nothing.
     ///
     /// # Errors
@@ -55,10 +54,7 @@ impl BatchDictionaryLearner {
     /// If the samples have another number of values than the atoms.
     #[track_caller]
     pub fn update(&mut self, samples: ArrayView2<'_, f64>) -> Result<Encoding, Error> {
-        let encoding = match self.codes.take().filter(|codes| codes.len() == samples.nrows()) {
-            Some(codes) => self.lasso.encode_from(&self.dictionary, samples, &codes)?,
-            None => self.lasso.encode(&self.dictionary, samples)?,
-        };
+        let encoding = self.lasso.encode(&self.dictionary, samples)?;
         if samples.nrows() > 0 {
             let count = self.dictionary.len();
             let mut squares = Array2::zeros((count, count));
@@ -68,7 +64,6 @@ impl BatchDictionaryLearner {
             let atoms = lagrange_dual::best_atoms(&squares, &products, self.dictionary.atoms());
             self.dictionary = Dictionary::new(atoms)?;
         }
-        self.codes = Some(encoding.codes.clone());
         Ok(encoding)
     }
 }
