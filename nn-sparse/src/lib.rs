@@ -3,7 +3,8 @@
 //! - [`Dictionary`]: the atoms, a row each.
 //! - [`Lasso`]: codes by several [`Solver`]s, each with a [`Certificate`]: the gap to the best code, and by how much the
 //!   conditions of the best are violated. [`MatchingPursuit`]: codes of at most so many atoms.
-//! - [`DictionaryLearner`]: atoms from minibatches; [`BatchDictionaryLearner`]: from all samples at once. [`PredictiveDecomposition`]: atoms, and a [`Predictor`] of their codes; also
+//! - [`DictionaryLearner`]: atoms from minibatches; [`BatchDictionaryLearner`]: from all samples at once;
+//!   [`SmoothPriorLearner`]: with a smooth [`Prior`] and gain control. [`PredictiveDecomposition`]: atoms, and a [`Predictor`] of their codes; also
 //!   on a map whose neighbours share a penalty.
 //! - [`Objective`]: a function of a matrix of filters, minimised by [`Lbfgs`] (through [`HostFunction`]), by minibatches
 //!   ([`ObjectiveLearner`]) or, over orthonormal filters, by [`OrthonormalDescent`]. There are [`TopographicIca`], whose
@@ -70,6 +71,7 @@ mod objective_learner;
 mod pooled_energy;
 mod predictive;
 mod problem;
+mod smooth_prior;
 pub mod topography;
 pub mod tuning_curve;
 
@@ -95,3 +97,4 @@ pub use neighborhood::{Edge, Neighborhood};
 pub use objective::{HostFunction, Objective, Value};
 pub use objective_learner::ObjectiveLearner;
 pub use predictive::{PredictiveDecomposition, PredictiveRates, PredictiveSettings, Predictor};
+pub use smooth_prior::{Prior, SmoothCodes, SmoothPriorLearner, SmoothPriorSettings};
