@@ -4,7 +4,8 @@
 //! - [`Lasso`]: codes by several [`Solver`]s, each with a [`Certificate`]: the gap to the best code, and by how much the
 //!   conditions of the best are violated. [`MatchingPursuit`]: codes of at most so many atoms.
 //! - [`DictionaryLearner`]: atoms from minibatches; [`BatchDictionaryLearner`]: from all samples at once;
-//!   [`SmoothPriorLearner`]: with a smooth [`Prior`] and gain control. [`PredictiveDecomposition`]: atoms, and a [`Predictor`] of their codes; also
+//!   [`SmoothPriorLearner`]: with a smooth [`Prior`] and gain control. [`SparsifyingLogisticLearner`]: atoms and an encoder, with
+//!   codes that thresholds of units keep sparse. [`PredictiveDecomposition`]: atoms, and a [`Predictor`] of their codes; also
 //!   on a map whose neighbours share a penalty.
 //! - [`Objective`]: a function of a matrix of filters, minimised by [`Lbfgs`] (through [`HostFunction`]), by minibatches
 //!   ([`ObjectiveLearner`]) or, over orthonormal filters, by [`OrthonormalDescent`]. There are [`TopographicIca`], whose
@@ -72,6 +73,7 @@ mod pooled_energy;
 mod predictive;
 mod problem;
 mod smooth_prior;
+mod sparsifying_logistic;
 pub mod topography;
 pub mod tuning_curve;
 
@@ -98,3 +100,4 @@ pub use objective::{HostFunction, Objective, Value};
 pub use objective_learner::ObjectiveLearner;
 pub use predictive::{PredictiveDecomposition, PredictiveRates, PredictiveSettings, Predictor};
 pub use smooth_prior::{Prior, SmoothCodes, SmoothPriorLearner, SmoothPriorSettings};
+pub use sparsifying_logistic::{SparsifiedCodes, SparsifyingLogisticLearner, SparsifyingLogisticSettings};
