@@ -8,6 +8,7 @@ use nn_core::{
     SupervisedLearner, Tensor,
 };
 
+use crate::report::Report;
 use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
 use crate::standardization::Standardization;
@@ -49,11 +50,34 @@ pub struct Outcome {
 }
 
 /// Momentum of everything.
-pub const MOMENTUM: f32 = 0.9;
+const MOMENTUM: f32 = 0.9;
 /// The layer in which the softmax is.
 const OUTPUT: &str = "output";
 
+impl Default for FeatureLearning {
+    /// For some tens of labelled images of each class.
+    fn default() -> Self {
+        Self { epochs: 60, batch: 20, output_rate: 1.0, filter_rate: 0.01, decay: 1e-4, at_once: 250 }
+    }
+}
+
 impl FeatureLearning {
+    /// Puts what was set into the report.
+    pub fn describe(&self, report: &mut Report) {
+        for (name, value) in [
+            ("epochs", self.epochs.to_string()),
+            ("minibatch", self.batch.to_string()),
+            (
+                "rates of softmax and filters, falling linearly to 0",
+                format!("{} and {}", self.output_rate, self.filter_rate),
+            ),
+            ("momentum", MOMENTUM.to_string()),
+            ("weight decay of the softmax (L2)", self.decay.to_string()),
+        ] {
+            report.setting(name, value);
+        }
+    }
+
     /// The layers of features, standardised by what they are for the training cases at first, and below a softmax without
     /// weights. `layers` are left as they were drawn.
     ///

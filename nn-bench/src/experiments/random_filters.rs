@@ -50,14 +50,7 @@ impl Recipe {
                 Stage { filter: 4, maps: 32, groups: 2, surround: 5, pool: 4, step: 2 },
             ],
             seeds: 4,
-            learning: FeatureLearning {
-                epochs: 60,
-                batch: 20,
-                output_rate: 1.0,
-                filter_rate: 0.01,
-                decay: 1e-4,
-                at_once: 250,
-            },
+            learning: FeatureLearning::default(),
         };
         let learning = default.learning;
         let [first, second] = default.stages;

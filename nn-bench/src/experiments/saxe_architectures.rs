@@ -59,14 +59,7 @@ impl Recipe {
             ],
             shown: 3,
             seeds: 5,
-            learning: FeatureLearning {
-                epochs: 60,
-                batch: 20,
-                output_rate: 1.0,
-                filter_rate: 0.01,
-                decay: 1e-4,
-                at_once: 250,
-            },
+            learning: FeatureLearning::default(),
         };
         let learning = default.learning;
         match profile {

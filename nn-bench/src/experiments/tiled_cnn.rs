@@ -71,14 +71,7 @@ impl Recipe {
             shown: 2,
             pretraining: Pretraining { epochs: 10, batch: 100, rate: 0.4 },
             seeds: 4,
-            learning: FeatureLearning {
-                epochs: 60,
-                batch: 20,
-                output_rate: 1.0,
-                filter_rate: 0.01,
-                decay: 1e-4,
-                at_once: 250,
-            },
+            learning: FeatureLearning::default(),
         };
         let learning = default.learning;
         match profile {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Cell, KINDS, Recipe, STAGES, filters_word};
-use crate::features::{MOMENTUM, Outcome};
+use crate::features::Outcome;
 use crate::grey_images::GreySet;
 use crate::report::{Bar, Group};
 use crate::run::Run;
@@ -82,7 +82,6 @@ pub(super) fn describe(run: &mut Run, recipe: &Recipe, classes: usize) {
     }
     let [first, second] = recipe.stages;
     let sizes = |of: &dyn Fn(&super::Stage) -> String| format!("{}; {}", of(&first), of(&second));
-    let learning = recipe.learning;
     for (name, value) in [
         ("classes", classes.to_string()),
         ("labelled images of each class", recipe.amounts.of_each_class.to_string()),
@@ -99,17 +98,10 @@ pub(super) fn describe(run: &mut Run, recipe: &Recipe, classes: usize) {
         ("surround of the normalisation", sizes(&|stage| format!("{0} × {0}", stage.surround))),
         ("pools", sizes(&|stage| format!("{0} × {0} at every {1} pixels", stage.pool, stage.step))),
         ("random weights", "normal, variance 1 / weights of a filter".to_string()),
-        ("epochs", learning.epochs.to_string()),
-        ("minibatch", learning.batch.to_string()),
-        (
-            "rates of softmax and filters, falling linearly to 0",
-            format!("{} and {}", learning.output_rate, learning.filter_rate),
-        ),
-        ("momentum", MOMENTUM.to_string()),
-        ("weight decay of the softmax (L2)", learning.decay.to_string()),
     ] {
         report.setting(name, value);
     }
+    recipe.learning.describe(report);
 }
 
 fn stages_words(stages: usize) -> &'static str {

@@ -5,7 +5,6 @@ use nn_core::{Device, Key, Network, Tensor};
 
 use super::square_pooling::Architecture;
 use super::{Errors, PREPARATION, Recipe, SHOWN};
-use crate::features::MOMENTUM;
 use crate::image_grid::{self, Scaling, TileAxis, TileLayout};
 use crate::network_weights;
 use crate::rank_correlation::RankCorrelation;
@@ -72,24 +71,16 @@ pub(super) fn describe(run: &mut Run, recipe: &Recipe, classes: usize) {
          had a support vector machine on top. Both errors are means over seeds on the same images; the interval is a \
          bootstrap over architectures, 95 % wide, and with so few of them rough.",
     );
-    let learning = recipe.learning;
     for (name, value) in [
         ("classes", classes.to_string()),
         ("labelled images of each class", recipe.amounts.of_each_class.to_string()),
         ("seeds (labelled images, filters, order)", recipe.seeds.to_string()),
         ("images", format!("grey, local contrast normalisation over {0} × {0}", PREPARATION.surround)),
         ("random weights", "normal, variance 1 / weights of a filter".to_string()),
-        ("epochs", learning.epochs.to_string()),
-        ("minibatch", learning.batch.to_string()),
-        (
-            "rates of softmax and filters, falling linearly to 0",
-            format!("{} and {}", learning.output_rate, learning.filter_rate),
-        ),
-        ("momentum", MOMENTUM.to_string()),
-        ("weight decay of the softmax (L2)", learning.decay.to_string()),
     ] {
         report.setting(name, value);
     }
+    recipe.learning.describe(report);
 }
 
 pub(super) fn report(run: &mut Run, recipe: &Recipe, found: &[Errors], key: Key) -> Result<(), RunError> {

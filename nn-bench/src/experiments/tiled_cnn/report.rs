@@ -5,7 +5,6 @@ use nn_conv::Tiled;
 
 use super::features::{Architecture, WhitePatches};
 use super::{PREPARATION, REGIMES, Recipe, Tile, UNTIED, metric_word};
-use crate::features::MOMENTUM;
 use crate::image_grid::{self, Scaling, TileAxis, TileLayout};
 use crate::report::Axes;
 use crate::run::Run;
@@ -43,7 +42,7 @@ pub(super) fn describe(run: &mut Run, recipe: &Recipe, classes: usize, side: usi
     );
     let Architecture { filter, white, maps, pool, step } = recipe.architecture;
     let positions = recipe.architecture.positions(side);
-    let (learning, pretraining) = (recipe.learning, recipe.pretraining);
+    let pretraining = recipe.pretraining;
     let tiles: Vec<String> = recipe.tiles.iter().map(|&tile| words(tile)).collect();
     for (name, value) in [
         ("classes", classes.to_string()),
@@ -58,17 +57,10 @@ pub(super) fn describe(run: &mut Run, recipe: &Recipe, classes: usize, side: usi
         ("epochs of pretraining", pretraining.epochs.to_string()),
         ("minibatch of pretraining", pretraining.batch.to_string()),
         ("rate of pretraining, falling linearly to 0", pretraining.rate.to_string()),
-        ("epochs", learning.epochs.to_string()),
-        ("minibatch", learning.batch.to_string()),
-        (
-            "rates of softmax and filters, falling linearly to 0",
-            format!("{} and {}", learning.output_rate, learning.filter_rate),
-        ),
-        ("momentum", MOMENTUM.to_string()),
-        ("weight decay of the softmax (L2)", learning.decay.to_string()),
     ] {
         report.setting(name, value);
     }
+    recipe.learning.describe(report);
 }
 
 /// A tile size in the words of the page.
