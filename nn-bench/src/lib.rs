@@ -78,6 +78,7 @@ pub mod training;
 pub mod trial;
 #[cfg(feature = "gpu")]
 pub mod tuned_gpu;
+pub mod update_table;
 
 pub use environment::Environment;
 pub use experiment::{Experiment, ProfileInfo};

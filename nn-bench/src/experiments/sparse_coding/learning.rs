@@ -11,6 +11,7 @@ use nn_sparse::DictionaryLearner;
 use super::patches::Patches;
 use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
+use crate::update_table;
 
 /// Names of the stage and of its columns.
 const STAGE: &str = "dictionary";
@@ -99,39 +100,16 @@ impl Learning {
 }
 
 fn written(curve: &[Point]) -> String {
-    let row = |point: &Point| {
-        format!("{},{},{},{}\n", point.update, point.objective, point.held_out, point.nonzeros)
-    };
-    format!("{COLUMNS}\n{}", curve.iter().map(row).collect::<String>())
+    let row = |point: &Point| (point.update, [point.objective, point.held_out, point.nonzeros]);
+    update_table::written(COLUMNS, curve.iter().map(row))
 }
 
-/// What [`written`] wrote; lines that are cut off are left out.
 fn read(table: &str) -> Vec<Point> {
-    let row = |line: &str| {
-        let mut cells = line.split(',');
-        let update = cells.next()?.parse().ok()?;
-        let mut number = || cells.next()?.parse().ok();
-        Some(Point { update, objective: number()?, held_out: number()?, nonzeros: number()? })
+    let point = |(update, [objective, held_out, nonzeros]): (u64, [f64; 3])| Point {
+        update,
+        objective,
+        held_out,
+        nonzeros,
     };
-    table.lines().skip(1).filter_map(row).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_is_read_as_it_was_written() {
-        let point = |update: u64| Point {
-            update,
-            objective: 1.0 / 3.0 + update as f64,
-            held_out: 1e-17,
-            nonzeros: 4.25,
-        };
-        let curve = [point(5), point(10)];
-        let text = written(&curve);
-        assert_eq!(read(&text), curve);
-        assert_eq!(read(&text[..text.len() - 6]), curve[..1]);
-        assert!(read("").is_empty());
-    }
+    update_table::read(table).into_iter().map(point).collect()
 }
