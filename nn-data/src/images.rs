@@ -134,6 +134,18 @@ impl Images {
         Ok(Self { pixels, height, width, labels: self.labels.clone(), ..*self })
     }
 
+    /// The images mirrored left to right.
+    pub fn mirrored(&self) -> Self {
+        let line = self.width * self.channels;
+        let of = |(image, value): (usize, usize)| {
+            let (row, column) = (value / line, value % line / self.channels);
+            let other = self.width - 1 - column;
+            self.pixels[(image, row * line + other * self.channels + value % self.channels)]
+        };
+        let pixels = Array2::from_shape_fn(self.pixels.dim(), of);
+        Self { pixels, labels: self.labels.clone(), ..*self }
+    }
+
     /// The images of the given rows, in the given order; a row may occur several times.
     ///
     /// # Errors
@@ -185,6 +197,16 @@ mod tests {
     fn some(labels: Option<Vec<u8>>, classes: usize) -> Result<Images, DataError> {
         let pixels = Array2::from_shape_fn((4, 6), |(n, value)| (n * 60 + value) as u8);
         Images::new(pixels, [1, 2, 3], labels, classes, "some images")
+    }
+
+    #[test]
+    fn mirrored_images_have_their_columns_the_other_way() {
+        // Two rows of three columns with two channels.
+        let pixels = Array2::from_shape_fn((1, 12), |(_, place)| place as u8);
+        let images = Images::new(pixels, [2, 3, 2], Some(vec![1]), 2, "test").unwrap();
+        let mirrored = images.mirrored();
+        assert_eq!(mirrored.pixels().row(0).to_vec(), [4, 5, 2, 3, 0, 1, 10, 11, 8, 9, 6, 7]);
+        assert_eq!((mirrored.mirrored().pixels(), mirrored.labels()), (images.pixels(), images.labels()));
     }
 
     #[test]

@@ -76,8 +76,8 @@ fn transposed_weights_leave_the_bound() {
         let cases = device.tensor_f64(&all_cases(4));
         let before = -rbm.mean_free_energy(&cases).unwrap() - log_partition(&rbm).unwrap();
         let mut dbn = Dbn::new(rbm);
-        for (depth, classes) in [(1, None), (2, None), (3, Some(3))] {
-            dbn = dbn.add_transposed(classes).unwrap();
+        for (depth, hidden, classes) in [(1, 4, None), (2, 3, None), (3, 4, Some(3))] {
+            dbn = dbn.add_transposed(hidden, classes, Key::new(8)).unwrap();
             assert_eq!(dbn.lower.len(), depth);
             let log_z = log_partition(&dbn.top).unwrap();
             for key in 0..3 {
@@ -90,11 +90,24 @@ fn transposed_weights_leave_the_bound() {
     }
 }
 
+/// Hidden units beyond those of the machine below have small weights, which move log p(v) and the bound by little.
+#[test]
+fn units_beyond_the_transposed_ones_hardly_move_the_bound() {
+    let device = single();
+    let cases = device.tensor_f64(&all_cases(4));
+    let rbm = machine(&device, 4, 3);
+    let before = -rbm.mean_free_energy(&cases).unwrap() - log_partition(&rbm).unwrap();
+    let dbn = Dbn::new(rbm).add_transposed(7, None, Key::new(8)).unwrap();
+    let log_z = log_partition(&dbn.top).unwrap();
+    let bound = dbn.lower_bound(&cases, log_z, 10, Key::new(9)).unwrap().log_probability;
+    assert!(bound != before && (bound - before).abs() < 0.03, "{bound} {before}");
+}
+
 /// Training the machine that was put on top raises the bound on the data, and log p with it: of the sums over all h.
 #[test]
 fn greedy_training_raises_the_bound() {
     let device = single();
-    let dbn = Dbn::new(machine(&device, 4, 3)).add_transposed(None).unwrap();
+    let dbn = Dbn::new(machine(&device, 4, 3)).add_transposed(4, None, Key::new(8)).unwrap();
     let inputs = ndarray::arr2(&[[1.0f32, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0], [1.0, 1.0, 1.0, 0.0]]);
     let cases = inputs.mapv(f64::from);
     let before = Belief::of(&dbn).mean(&cases, Belief::bound);
@@ -217,7 +230,10 @@ fn refusals() {
     let message = |result: Result<Dbn, nn_core::Error>| result.unwrap_err().to_string();
     let labelled = || network(&device, Some(2));
     assert!(message(labelled().add(3, None, Key::new(1))).contains("labels stand at the top"));
-    assert!(message(labelled().add_transposed(None)).contains("only a binary layer can be repeated"));
+    let repeated = labelled().add_transposed(6, None, Key::new(1));
+    assert!(message(repeated).contains("only a binary layer can be repeated"));
+    let narrow = network(&device, None).add_transposed(1, None, Key::new(1));
+    assert!(message(narrow).contains("each of which needs one"));
     assert!(message(network(&device, None).add(3, Some(0), Key::new(1))).contains("softmax groups"));
     let rectified = Box::new(nn_rbm::units::Rectified::new(&device, 3));
     let visible = Box::new(nn_rbm::units::Bernoulli::new(&device, 3));

@@ -40,8 +40,9 @@ const OUTPUT: u64 = 6;
 struct Recipe {
     digits: DigitSet,
     /// Hidden layers from the data on.
-    hidden: &'static [usize],
-    greedy_epochs: u64,
+    hidden: [usize; 3],
+    /// Of each machine: those above begin with weights that know nothing, and have more to learn.
+    greedy_epochs: [u64; 3],
     /// Weight decay of greedy training.
     decay: f32,
     up_down_epochs: u64,
@@ -58,8 +59,8 @@ impl Recipe {
         match profile {
             "quick" => Recipe {
                 digits: DigitSet::Embedded,
-                hidden: &[100, 100, 200],
-                greedy_epochs: 20,
+                hidden: [100, 100, 200],
+                greedy_epochs: [20, 20, 20],
                 decay: 1e-3,
                 up_down_epochs: 12,
                 up_down_rate: 0.05,
@@ -69,8 +70,8 @@ impl Recipe {
             },
             "full" => Recipe {
                 digits: DigitSet::Full,
-                hidden: &[500, 500, 2000],
-                greedy_epochs: 100,
+                hidden: [500, 500, 2000],
+                greedy_epochs: [30, 100, 200],
                 decay: 2e-4,
                 up_down_epochs: 200,
                 up_down_rate: 0.03,
@@ -80,8 +81,8 @@ impl Recipe {
             },
             _ => Recipe {
                 digits: DigitSet::Embedded,
-                hidden: &[300, 300, 600],
-                greedy_epochs: 60,
+                hidden: [300, 300, 600],
+                greedy_epochs: [60, 60, 60],
                 decay: 1e-3,
                 up_down_epochs: 60,
                 up_down_rate: 0.05,
@@ -120,7 +121,7 @@ impl Experiment for DbnMnist {
             },
             ProfileInfo {
                 name: "full",
-                what: "784-500-500-2000 and labels, 100 and 200 epochs of MNIST",
+                what: "784-500-500-2000 and labels, 30, 100 and 200 epochs of MNIST, then XX of the up-down algorithm",
                 duration: "about 1 hour and a half on 2 cores",
             },
         ]
@@ -187,7 +188,7 @@ impl Recipe {
     /// A learner of the top of a network.
     fn greedy(&self, dbn: Dbn, cases: usize, key: Key) -> Result<GreedyLearner<Sgd>, RunError> {
         let doing = "setting up a machine";
-        let updates = self.greedy_epochs * (cases / BATCH) as u64;
+        let updates = self.greedy_epochs[dbn.lower.len()] * (cases / BATCH) as u64;
         let rate = Schedule::Linear { from: 0.1, to: 0.0, updates };
         let sgd = Sgd::new(&dbn.top, rate, 0.5, Penalty::l2(self.decay)).while_doing(doing)?;
         let key = key.fold_in(CHAINS).fold_in(dbn.lower.len() as u64);
@@ -232,7 +233,7 @@ impl Stage<'_> {
         let stage = format!("layer{}", layer + 1);
         let watched: Vec<usize> = (0..1000.min(self.train.len())).collect();
         let watch = self.train.cases(&watched, self.key.fold_in(BOUNDS));
-        self.training(&stage, self.recipe.greedy_epochs, number).run(
+        self.training(&stage, self.recipe.greedy_epochs[layer], number).run(
             run,
             &mut learner,
             &self.train,
@@ -352,7 +353,7 @@ fn describe(run: &mut Run, recipe: &Recipe) {
     let sizes: Vec<String> = recipe.hidden.iter().map(usize::to_string).collect();
     for (name, value) in [
         ("layers", format!("{PIXELS}-{}, {CLASSES} labels at the top", sizes.join("-"))),
-        ("epochs of greedy training, each layer", recipe.greedy_epochs.to_string()),
+        ("epochs of greedy training, layer by layer", format!("{:?}", recipe.greedy_epochs)),
         ("greedy training", "PCD-1, 100 chains, rate 0.1 falling to 0, momentum 0.5".to_string()),
         ("weight decay of greedy training (L2)", recipe.decay.to_string()),
         ("epochs of the up-down algorithm", recipe.up_down_epochs.to_string()),

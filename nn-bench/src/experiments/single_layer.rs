@@ -2,6 +2,7 @@
 
 mod centroids;
 mod extraction;
+mod filters;
 mod patches;
 mod report;
 mod results;
@@ -19,6 +20,7 @@ use crate::l2_svm::L2Svm;
 use crate::run::{Backend, Run};
 use crate::run_error::{RunError, WhileDoing};
 use extraction::Extraction;
+use filters::Filters;
 use results::{Found, Results};
 
 /// The experiment.
@@ -33,12 +35,10 @@ const CENTROIDS: u64 = 2;
 const SIDE: usize = 6;
 /// Added to the variance of a patch whose values are grey values from 0 to 255.
 const OFFSET: f64 = 10.0;
-/// Added to the variances along the directions of the patches by whitening.
-const EPSILON: f64 = 0.1;
 /// C of the linear machines.
 const COST: f64 = 100.0;
 
-/// Where centroids come from.
+/// Where filters come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     KMeans,
@@ -46,51 +46,86 @@ enum Source {
     Patches,
     /// Normal numbers, on average as long as whitened patches.
     Noise,
+    /// The atoms of a dictionary of sparse codes, each with both signs.
+    Atoms,
+    /// The encoder of a sparse autoencoder.
+    Autoencoder,
+    /// The weights of a sparse restricted Boltzmann machine.
+    Rbm,
 }
 
-/// What is made of the distances of a patch to centroids.
+impl Source {
+    /// The stem of metrics, and the name.
+    fn names(self) -> [&'static str; 2] {
+        match self {
+            Source::KMeans => ["k_means", "k-means"],
+            Source::Patches => ["random_patches", "random patches"],
+            Source::Noise => ["random_filters", "random filters"],
+            Source::Atoms => ["sparse_coding", "sparse coding"],
+            Source::Autoencoder => ["sparse_autoencoder", "sparse autoencoder"],
+            Source::Rbm => ["sparse_rbm", "sparse RBM"],
+        }
+    }
+}
+
+/// What is made of a whitened patch and the filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Code {
     /// How much nearer a centroid is than the mean.
     Triangle,
     /// 1 for the nearest, 0 for others.
     Hard,
+    /// max(0, w·x + b): with b = −λ the first step of a sparse code.
+    Threshold,
+    /// σ(w·x + b), the mean of a hidden unit.
+    Logistic,
+}
+
+impl Code {
+    fn name(self) -> &'static str {
+        match self {
+            Code::Triangle => "triangle",
+            Code::Hard => "hard",
+            Code::Threshold => "threshold",
+            Code::Logistic => "logistic",
+        }
+    }
 }
 
 /// What linear machines learn from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Method {
-    Codes { source: Source, code: Code, centroids: usize },
+    Codes {
+        source: Source,
+        code: Code,
+        count: usize,
+        /// Whether features are those of an image and of its mirror image, on average.
+        mirrored: bool,
+    },
     Pixels,
 }
 
 impl Method {
     /// The stem of its metrics and its name in the results.
     fn metric(self) -> String {
-        let Method::Codes { source, code, centroids } = self else { return "pixels".to_string() };
-        let source = match source {
-            Source::KMeans => "k_means",
-            Source::Patches => "random_patches",
-            Source::Noise => "random_filters",
-        };
-        let code = if code == Code::Triangle { "triangle" } else { "hard" };
-        format!("{source}_{code}_{centroids}")
+        let Method::Codes { source, code, count, mirrored } = self else { return "pixels".to_string() };
+        let mirrored = if mirrored { "_mirrored" } else { "" };
+        format!("{}_{}{mirrored}_{count}", source.names()[0], code.name())
     }
 
     fn name(self) -> String {
-        let Method::Codes { source, code, centroids } = self else { return "pixels".to_string() };
-        let source = match source {
-            Source::KMeans => "k-means",
-            Source::Patches => "random patches",
-            Source::Noise => "random filters",
-        };
-        let code = if code == Code::Triangle { "triangle" } else { "hard" };
-        format!("{centroids} {source}, {code}")
+        let Method::Codes { source, code, count, mirrored } = self else { return "pixels".to_string() };
+        let mirrored = if mirrored { ", with mirror images" } else { "" };
+        format!("{count} {}, {}{mirrored}", source.names()[1], code.name())
     }
 }
 
-const fn codes(source: Source, code: Code, centroids: usize) -> Method {
-    Method::Codes { source, code, centroids }
+const fn codes(source: Source, code: Code, count: usize) -> Method {
+    Method::Codes { source, code, count, mirrored: false }
+}
+
+const fn mirrored(source: Source, code: Code, count: usize) -> Method {
+    Method::Codes { source, code, count, mirrored: true }
 }
 
 /// What a profile sets.
@@ -98,20 +133,27 @@ struct Recipe {
     /// CIFAR-10, or embedded digits: so many training images of each class that are labelled, and of test images.
     digits: Option<[usize; 2]>,
     patches: usize,
+    /// Added to the variances along the directions of the patches by whitening.
+    epsilon: f64,
     k_means_steps: u64,
+    /// Passes of autoencoders and Boltzmann machines through the patches.
+    epochs: u64,
     methods: Vec<Method>,
     svm_steps: u64,
 }
 
 impl Recipe {
     fn of(profile: &str) -> Recipe {
-        let five = |most: usize, width: usize| {
+        let of = |most: usize, width: usize| {
             let mut methods = vec![codes(Source::KMeans, Code::Triangle, most), Method::Pixels];
             let others = [
                 codes(Source::KMeans, Code::Triangle, width),
                 codes(Source::Noise, Code::Triangle, width),
                 codes(Source::Patches, Code::Triangle, width),
                 codes(Source::KMeans, Code::Hard, width),
+                codes(Source::Atoms, Code::Threshold, width),
+                codes(Source::Autoencoder, Code::Logistic, width),
+                codes(Source::Rbm, Code::Logistic, width),
             ];
             methods.extend(others.into_iter().filter(|method| !methods.contains(method)).collect::<Vec<_>>());
             methods
@@ -120,22 +162,34 @@ impl Recipe {
             "quick" => Recipe {
                 digits: Some([30, 20]),
                 patches: 5000,
+                epsilon: 0.1,
                 k_means_steps: 10,
-                methods: five(32, 32),
+                epochs: 4,
+                methods: of(32, 32),
                 svm_steps: 50,
             },
-            "full" => Recipe {
-                digits: None,
-                patches: 400_000,
-                k_means_steps: 50,
-                methods: five(1600, 400),
-                svm_steps: 300,
-            },
+            "full" => {
+                let mut methods = of(1600, 400);
+                // Mirrored digits are no digits.
+                methods.insert(1, mirrored(Source::KMeans, Code::Triangle, 1600));
+                methods.insert(4, mirrored(Source::KMeans, Code::Triangle, 400));
+                Recipe {
+                    digits: None,
+                    patches: 400_000,
+                    epsilon: 1.0,
+                    k_means_steps: 50,
+                    epochs: 10,
+                    methods,
+                    svm_steps: 600,
+                }
+            }
             _ => Recipe {
                 digits: Some([100, 100]),
                 patches: 100_000,
+                epsilon: 0.1,
                 k_means_steps: 50,
-                methods: five(400, 100),
+                epochs: 10,
+                methods: of(400, 100),
                 svm_steps: 300,
             },
         }
@@ -164,7 +218,7 @@ struct Prepared {
     /// Whitened, patches × values.
     patches: Array2<f32>,
     /// Centroids of k-means that were learned before, by their number.
-    learned: BTreeMap<usize, Array2<f64>>,
+    learned: BTreeMap<usize, Filters>,
 }
 
 impl Prepared {
@@ -179,7 +233,7 @@ impl Prepared {
         let patches = patches::random(others.as_ref().unwrap_or(&train), recipe.patches, key);
         let doing = "whitening patches";
         let whitening =
-            Whitening::of(patches.view(), WhiteningKind::Zca, EPSILON, None).while_doing(doing)?;
+            Whitening::of(patches.view(), WhiteningKind::Zca, recipe.epsilon, None).while_doing(doing)?;
         let patches = whitening.apply(patches.view());
         Ok(Prepared { device, train, test, whitening, patches, learned: BTreeMap::new() })
     }
@@ -190,9 +244,10 @@ impl Prepared {
             Method::Pixels => {
                 (extraction::pixels(&self.device, &self.train), extraction::pixels(&self.device, &self.test))
             }
-            Method::Codes { source, code, centroids } => {
-                let centroids = self.centroids(run, recipe, source, centroids, key)?;
-                let extraction = Extraction::new(&self.device, &self.whitening, &centroids, code)?;
+            Method::Codes { source, code, count, mirrored } => {
+                let filters = self.filters(run, recipe, source, count, key)?;
+                let mut extraction = Extraction::new(&self.device, &self.whitening, &filters, code)?;
+                extraction.mirrored = mirrored;
                 let train = extraction.features(run, &self.train, "training")?;
                 (train, extraction.features(run, &self.test, "test")?)
             }
@@ -211,27 +266,29 @@ impl Prepared {
         })
     }
 
-    fn centroids(
+    fn filters(
         &mut self,
         run: &Run,
         recipe: &Recipe,
         source: Source,
         count: usize,
         key: Key,
-    ) -> Result<Array2<f64>, RunError> {
-        let key = key.fold_in(count as u64);
+    ) -> Result<Filters, RunError> {
+        let (key, device, patches) = (key.fold_in(count as u64), &self.device, self.patches.view());
         match source {
             Source::KMeans => {
                 if let Some(learned) = self.learned.get(&count) {
                     return Ok(learned.clone());
                 }
-                let (device, patches, steps) = (&self.device, self.patches.view(), recipe.k_means_steps);
-                let learned = centroids::k_means(run, device, patches, count, steps, key)?;
-                self.learned.insert(count, learned.clone());
-                Ok(learned)
+                let learned = centroids::k_means(run, device, patches, count, recipe.k_means_steps, key)?;
+                self.learned.insert(count, learned.clone().into());
+                Ok(learned.into())
             }
-            Source::Patches => centroids::patches(self.patches.view(), count, key),
-            Source::Noise => Ok(centroids::noise(self.patches.view(), count, key)),
+            Source::Patches => Ok(centroids::patches(patches, count, key)?.into()),
+            Source::Noise => Ok(centroids::noise(patches, count, key).into()),
+            Source::Atoms => filters::of_dictionary(run, patches, count, key),
+            Source::Autoencoder => filters::of_autoencoder(run, device, patches, count, recipe.epochs, key),
+            Source::Rbm => filters::of_rbm(run, device, patches, count, recipe.epochs, key),
         }
     }
 }
@@ -242,11 +299,11 @@ impl Experiment for SingleLayer {
     }
 
     fn title(&self) -> &'static str {
-        "One layer of features: k-means against random filters and pixels"
+        "One layer of features: k-means, sparse coding, an autoencoder, a Boltzmann machine"
     }
 
     fn summary(&self) -> &'static str {
-        "centroids of whitened patches, codes of all patches of an image summed over quadrants, and linear machines on them: k-means against random patches, random filters, another code and pixels"
+        "filters of whitened patches, codes of all patches of an image summed over quadrants, and linear machines on them: k-means, sparse coding, a sparse autoencoder and a sparse Boltzmann machine against random patches, random filters and pixels"
     }
 
     fn profiles(&self) -> &'static [ProfileInfo] {
@@ -260,7 +317,7 @@ impl Experiment for SingleLayer {
             ProfileInfo {
                 name: "full",
                 what: "1,600 and 400 centroids, CIFAR-10",
-                duration: "about 20 minutes on 2 cores",
+                duration: "about 40 minutes on 2 cores",
             },
         ]
     }

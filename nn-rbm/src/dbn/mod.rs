@@ -16,7 +16,7 @@
 //! let mut dbn = Dbn::new(Rbm::bernoulli(&device, 9, 9, Key::new(1))?);
 //! for layer in 0..2 {
 //!     if layer > 0 {
-//!         dbn = dbn.add_transposed(None)?;
+//!         dbn = dbn.add_transposed(9, None, Key::new(2))?;
 //!     }
 //!     let sgd = Sgd::new(&dbn.top, 0.1, 0.5, Penalty::default())?;
 //!     let mut greedy = GreedyLearner::new(dbn, ContrastiveDivergence::new(1)?, sgd);
@@ -93,26 +93,35 @@ impl Dbn {
         self.on_directed(top, classes)
     }
 
-    /// As [`Dbn::add`], where the new machine is the top upside down: its weights are Wᵀ, its hidden units those that are
-    /// now visible. Waits for the device.
+    /// As [`Dbn::add`], where the new machine begins as the top upside down: its weights are Wᵀ, its hidden units those
+    /// that are now visible. Hidden units beyond these have drawn weights, as in [`Dbn::add`]. Waits for the device.
     ///
-    /// Then p(h) of the new machine is that of the old one, so that p(v) does not change, q(h | v) is still exact for the
-    /// layer that was added last, and the lower bound on log p(v) is what it was. Whatever raises the new machine's
-    /// log-likelihood of h ~ q(h | v) from here on raises the bound. Weights of labels start at zero, which changes
-    /// nothing of this.
+    /// Without units beyond, p(h) of the new machine is that of the old one, so that p(v) does not change, q(h | v) is
+    /// still exact for the layer that was added last, and the lower bound on log p(v) is what it was; drawn weights, which
+    /// are small, move it by next to nothing. Whatever raises the new machine's log-likelihood of h ~ q(h | v) from here on
+    /// raises the bound. Weights between labels and units of the machine below start at zero, which changes nothing of
+    /// this.
     ///
     /// # Errors
-    /// As [`Dbn::add`], or if the visible units of the top are not binary.
-    pub fn add_transposed(self, classes: Option<usize>) -> Result<Dbn, Error> {
-        if !self.top.visible.binary() {
+    /// As [`Dbn::add`], or if the visible units of the top are not Bernoulli or more than the new hidden ones.
+    pub fn add_transposed(self, hidden: usize, classes: Option<usize>, key: Key) -> Result<Dbn, Error> {
+        let (device, below) = (self.top.device(), &self.top.visible);
+        if below.kind() != "Bernoulli" {
             let rule = "hidden units are binary, so only a binary layer can be repeated; add a drawn one";
-            return Err(Error::setting("units of the transposed layer", self.top.visible.kind(), rule));
+            return Err(Error::setting("units of the transposed layer", below.kind(), rule));
         }
-        let visible = self.joined(classes)?;
-        let (device, units) = (self.top.device(), self.top.hidden.len());
-        let mut weights = device.zeros(visible.len(), self.top.visible.len());
+        if hidden < below.len() {
+            let rule =
+                format!("the machine below has {} visible units, each of which needs one", below.len());
+            return Err(Error::setting("hidden units of the transposed layer", hidden, &rule));
+        }
+        let (units, repeated) = (self.top.hidden.len(), below.len());
+        let mut hidden = Bernoulli::new(device, hidden);
+        below.visit(&mut |_, biases| hidden.biases.column_range_mut(0..repeated).assign(biases));
+        let mut top = Rbm::new(device, self.joined(classes)?, Box::new(hidden), key)?;
+        let mut weights = device.zeros(top.visible.len(), repeated);
         weights.row_range_mut(0..units).assign(&self.top.weights.transposed()?);
-        let top = Rbm { visible, hidden: self.top.visible.duplicate(), weights };
+        top.weights.column_range_mut(0..repeated).assign(&weights);
         self.on_directed(top, classes)
     }
 

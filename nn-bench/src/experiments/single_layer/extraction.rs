@@ -5,7 +5,7 @@ use nn_core::{ACC, Device, OLD, Over, Reduction, Tensor, View, x};
 use nn_data::{Images, Whitening};
 use nn_sparse::{KMeans, TriangleCode};
 
-use super::{Code, patches};
+use super::{Code, filters::Filters, patches};
 use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
 
@@ -15,50 +15,67 @@ const AT_ONCE: usize = 3000;
 /// Added to the variances of features before they are divided by their roots.
 const SMALL: f64 = 0.01;
 
-/// Codes of whitened patches by centroids, on a device.
+/// Codes of whitened patches by filters, on a device.
 pub(super) struct Extraction {
     device: Device,
     /// Whitening: y = x · matrix − shift.
     matrix: Tensor,
     shift: Tensor,
-    centroids: Tensor,
-    /// ½‖c‖², 1 × centroids.
-    half_squares: Tensor,
+    /// Filters × values.
+    directions: Tensor,
+    /// 1 × filters: what is added to the products of a patch with the filters; −½‖c‖² for the nearest centroid.
+    biases: Tensor,
     triangle: TriangleCode,
     code: Code,
+    /// Whether features are those of an image and of its mirror image, on average.
+    pub(super) mirrored: bool,
 }
 
 impl Extraction {
     pub(super) fn new(
         device: &Device,
         whitening: &Whitening,
-        centroids: &Array2<f64>,
+        filters: &Filters,
         code: Code,
     ) -> Result<Extraction, RunError> {
-        let means = KMeans::new(centroids.clone()).while_doing("setting up codes")?;
+        let directions = &filters.directions;
+        let means = KMeans::new(directions.clone()).while_doing("setting up codes")?;
         let matrix = whitening.matrix();
         let shift = matrix.dot(whitening.mean()).insert_axis(Axis(0));
-        let half_squares = centroids.mapv(|value| 0.5 * value * value).sum_axis(Axis(1)).insert_axis(Axis(0));
+        let biases = match code {
+            Code::Hard => directions.mapv(|value| -0.5 * value * value).sum_axis(Axis(1)),
+            _ => filters.biases.clone(),
+        };
         Ok(Extraction {
             device: device.clone(),
             matrix: device.tensor_f64(matrix.t()),
             shift: device.tensor_f64(&shift),
-            centroids: device.tensor_f64(centroids),
-            half_squares: device.tensor_f64(&half_squares),
+            directions: device.tensor_f64(directions),
+            biases: device.tensor_f64(&biases.insert_axis(Axis(0))),
             triangle: means.triangle_code(device),
             code,
+            mirrored: false,
         })
     }
 
-    /// Sums of codes over the quadrants of each image, and a last column of ones: images × (4 · centroids + 1).
+    /// Sums of codes over the quadrants of each image, and a last column of ones: images × (4 · filters + 1).
     ///
     /// # Errors
     /// [`RunError::Interrupted`].
     pub(super) fn features(&self, run: &Run, images: &Images, what: &str) -> Result<Tensor, RunError> {
+        let mut features = self.of_images(run, images, what)?;
+        if self.mirrored {
+            let mirrored = self.of_images(run, &images.mirrored(), &format!("mirrored {what}"))?;
+            features.assign(0.5 * (OLD + &mirrored));
+        }
+        Ok(features)
+    }
+
+    fn of_images(&self, run: &Run, images: &Images, what: &str) -> Result<Tensor, RunError> {
         let doing = format!("coding {what} images");
         let (timer, progress) = (run.phase(&doing), run.progress(&doing, images.len() as u64));
         let [rows, columns] = patches::positions(images);
-        let (positions, count, width) = (rows * columns, self.centroids.rows(), patches::values(images));
+        let (positions, count, width) = (rows * columns, self.directions.rows(), patches::values(images));
         let quadrants = self.device.tensor(&quadrants([rows, columns]));
         let mut features = self.device.full(images.len(), 4 * count + 1, 1.0);
         let at_once = (AT_ONCE / positions).clamp(1, images.len().max(1));
@@ -91,18 +108,24 @@ impl Extraction {
     }
 
     fn codes(&self, inputs: View<'_>) -> Tensor {
-        match self.code {
-            Code::Triangle => self.triangle.encode(inputs),
-            Code::Hard => {
-                let grid = [inputs.rows(), self.centroids.rows()];
-                let (mut codes, mut largest) =
-                    (self.device.zeros(grid[0], grid[1]), self.device.zeros(grid[0], 1));
-                codes.product(inputs.dot(self.centroids.t()), ACC - x(&self.half_squares));
-                largest.reduce(grid, Over::Columns, Reduction::Max, &codes, ACC);
-                codes.assign(1.0f32 - OLD.less(x(&largest)));
-                codes
-            }
+        if self.code == Code::Triangle {
+            return self.triangle.encode(inputs);
         }
+        let grid = [inputs.rows(), self.directions.rows()];
+        let mut codes = self.device.zeros(grid[0], grid[1]);
+        let sum = ACC + x(&self.biases);
+        let sum = match self.code {
+            Code::Threshold => sum.max(0.0),
+            Code::Logistic => sum.logistic(),
+            Code::Triangle | Code::Hard => sum,
+        };
+        codes.product(inputs.dot(self.directions.t()), sum);
+        if self.code == Code::Hard {
+            let mut largest = self.device.zeros(grid[0], 1);
+            largest.reduce(grid, Over::Columns, Reduction::Max, &codes, ACC);
+            codes.assign(1.0f32 - OLD.less(x(&largest)));
+        }
+        codes
     }
 }
 
@@ -141,7 +164,7 @@ pub(super) fn standardize(train: &mut Tensor, test: &mut Tensor) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{Array1, arr2};
+    use ndarray::{Array1, arr1, arr2};
     use nn_core::Key;
     use nn_data::WhiteningKind;
 
@@ -167,8 +190,12 @@ mod tests {
             (Device::cpu(), Code::Triangle),
             (Device::reference(), Code::Hard),
             (Device::cpu(), Code::Hard),
+            (Device::cpu(), Code::Threshold),
+            (Device::cpu(), Code::Logistic),
         ] {
-            let extraction = Extraction::new(&device, &whitening, &centroids, code).unwrap();
+            let filters =
+                Filters { directions: centroids.clone(), biases: arr1(&[-0.5, 0.0, 0.1, 0.2, -1.0]) };
+            let extraction = Extraction::new(&device, &whitening, &filters, code).unwrap();
             let found = extraction.features(&run, &images, "test").unwrap().to_array_f64().unwrap();
             let mut expected = Array2::<f64>::zeros((3, 21));
             expected.column_mut(20).fill(1.0);
@@ -183,9 +210,12 @@ mod tests {
                 let (mean, least) =
                     (distances.sum() / 5.0, distances.iter().copied().fold(f64::INFINITY, f64::min));
                 for (at, &distance) in distances.iter().enumerate() {
+                    let sum = patch.dot(&centroids.row(at)) + filters.biases[at];
                     expected[(image, quadrant * 5 + at)] += match code {
                         Code::Triangle => (mean - distance).max(0.0),
                         Code::Hard => f64::from(u8::from(distance == least)),
+                        Code::Threshold => sum.max(0.0),
+                        Code::Logistic => 1.0 / (1.0 + (-sum).exp()),
                     };
                 }
             }
@@ -193,6 +223,31 @@ mod tests {
             let off = (&found - &expected).mapv(f64::abs);
             assert!(off.iter().all(|off| *off < 2e-3), "{code:?}: {off}");
             assert!(expected.iter().filter(|value| **value > 0.1).count() > 20);
+        }
+    }
+
+    /// The features of an image and of its mirror image are the same, and the mean of both as they are by themselves.
+    #[test]
+    fn mirror_images_have_the_same_features() {
+        let key = Key::new(3);
+        let temporary = tempfile::tempdir().unwrap();
+        let run = crate::experiments::single_layer::tests::run(temporary.path());
+        let pixels = Array2::from_shape_fn((2, 8 * 9 * 3), |(image, place)| {
+            (255.0 * key.uniform((image * 1000 + place) as u64)) as u8
+        });
+        let images = Images::new(pixels, [8, 9, 3], Some(vec![0, 1]), 2, "test").unwrap();
+        let drawn = patches::random(&images, 200, Key::new(4));
+        let whitening = Whitening::of(drawn.view(), WhiteningKind::Zca, 0.1, None).unwrap();
+        let filters = Filters::from(drawn.slice_axis(Axis(0), Slice::from(..4)).mapv(f64::from));
+        let plain = Extraction::new(&Device::reference(), &whitening, &filters, Code::Triangle).unwrap();
+        let of = |extraction: &Extraction, images: &Images| {
+            extraction.features(&run, images, "test").unwrap().to_array_f64().unwrap()
+        };
+        let expected = (of(&plain, &images) + of(&plain, &images.mirrored())) / 2.0;
+        let both = Extraction { mirrored: true, ..plain };
+        for found in [of(&both, &images), of(&both, &images.mirrored())] {
+            let off = (&found - &expected).mapv(f64::abs);
+            assert!(off.iter().all(|off| *off < 1e-9), "{off}");
         }
     }
 
