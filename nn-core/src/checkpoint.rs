@@ -104,18 +104,25 @@ fn with_sorted_header(file: Vec<u8>) -> Vec<u8> {
 /// # Errors
 /// If the folder does not exist or is not writable, or the disk is full.
 pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), Error> {
+    let failed = |error| Error::file("writing", path, error);
+    write_parts_atomically(path, |out| out.write_all(contents).map_err(failed))
+}
+
+/// The same of contents that are written part by part.
+pub(crate) fn write_parts_atomically(
+    path: &Path,
+    write: impl FnOnce(&mut std::fs::File) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let failed = |error| Error::file("writing", path, error);
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let write = || {
-        let mut temporary = temporary_in(folder)?;
-        temporary.write_all(contents)?;
-        temporary.as_file().sync_all()?;
-        temporary.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(|error| Error::file("writing", path, error))
+    let mut temporary = temporary_in(folder).map_err(failed)?;
+    write(temporary.as_file_mut())?;
+    temporary.as_file().sync_all().map_err(failed)?;
+    temporary.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
 }
 
 /// A temporary file that has, once it is renamed, the permissions of any new file.

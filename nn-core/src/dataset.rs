@@ -136,11 +136,8 @@ impl Dataset {
 
     /// The order of the cases in an epoch: a uniformly random permutation, a function of the key alone.
     pub fn order(&self, key: Key) -> Vec<usize> {
-        let mut generator = key.generator();
         let mut order: Vec<usize> = (0..self.len()).collect();
-        for last in (1..order.len()).rev() {
-            order.swap(last, below(&mut generator, last as u64 + 1) as usize);
-        }
+        shuffle(&mut order, &mut key.generator());
         order
     }
 
@@ -193,6 +190,13 @@ impl Dataset {
         let mut all = self.device().zeros(self.len(), self.columns());
         all.assign(Expr::Uniform(key).less(x(self.inputs())));
         all
+    }
+}
+
+/// Every order is equally likely.
+pub(crate) fn shuffle(cases: &mut [usize], generator: &mut impl RngCore) {
+    for last in (1..cases.len()).rev() {
+        cases.swap(last, below(generator, last as u64 + 1) as usize);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The training loop: minibatches, observers, interruption, resumption.
 
-use crate::{Cases, Dataset, Error, Key, Learner, parameters::check_finite};
+use crate::{CaseSource, Cases, Dataset, Error, Key, Learner, parameters::check_finite};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// How long to train and on what minibatches.
@@ -103,12 +103,16 @@ impl Fit {
 
     /// Updates of one epoch.
     pub fn updates_per_epoch(&self, data: &Dataset) -> u64 {
-        let (cases, batch) = (data.len(), self.batch.max(1));
+        self.updates_of(data.len())
+    }
+
+    fn updates_of(&self, cases: usize) -> u64 {
+        let batch = self.batch.max(1);
         (if self.rest { cases.div_ceil(batch) } else { cases / batch }) as u64
     }
 
     /// The order of the cases in an epoch.
-    fn order(&self, data: &Dataset, epoch: u64) -> Vec<usize> {
+    fn order(&self, data: &dyn CaseSource, epoch: u64) -> Vec<usize> {
         if self.shuffle {
             data.order(self.key.fold_in(ORDER).fold_in(epoch))
         } else {
@@ -124,7 +128,21 @@ impl Fit {
     pub fn run(
         &self,
         learner: &mut dyn Learner,
-        data: &Dataset,
+        mut data: &Dataset,
+        observers: &mut [&mut dyn Observer],
+        interrupted: &AtomicBool,
+    ) -> Result<Ending, Error> {
+        self.run_on(learner, &mut data, observers, interrupted)
+    }
+
+    /// The same with minibatches from anywhere, such as the file of [`StoredCases`](crate::StoredCases).
+    ///
+    /// # Errors
+    /// As [`run`](Fit::run), and if cases cannot be read.
+    pub fn run_on(
+        &self,
+        learner: &mut dyn Learner,
+        data: &mut dyn CaseSource,
         observers: &mut [&mut dyn Observer],
         interrupted: &AtomicBool,
     ) -> Result<Ending, Error> {
@@ -132,8 +150,8 @@ impl Fit {
             let allowed = format!("it must lie between 1 and the {} cases of the data", data.len());
             return Err(Error::setting("batch", self.batch, &allowed));
         }
-        learner.check(data)?;
-        let per_epoch = self.updates_per_epoch(data);
+        learner.check(data.example())?;
+        let per_epoch = self.updates_of(data.len());
         let updates = per_epoch * self.epochs;
         let (mut full, mut rest): (Cases, Option<Cases>) = (data.room(self.batch), None);
         let (mut order, mut ordered) = (Vec::new(), u64::MAX);
@@ -152,7 +170,10 @@ impl Fit {
                 true => &mut full,
                 false => rest.get_or_insert_with(|| data.room(cases.len())),
             };
-            data.fill(batch, cases, self.key.fold_in(PIXELS).fold_in(update));
+            if let Err(error) = data.fill(batch, cases, self.key.fold_in(PIXELS).fold_in(update)) {
+                failure = Some(error);
+                break;
+            }
             learner.update(batch, update, self.key.fold_in(LEARNER).fold_in(update));
             update += 1;
             if (update.is_multiple_of(FINITE_EVERY) || update == updates)

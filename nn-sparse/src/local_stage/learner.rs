@@ -9,7 +9,9 @@ use super::passes::Room;
 use crate::objective::check_inputs;
 
 /// Learns a [`LocalStage`] from minibatches of images, with any optimiser. An update costs five products of positions × cases ×
-/// values of a field × maps, and memory for the patches of a minibatch, whatever the number of images.
+/// values of a field × maps, and memory for the patches of a minibatch, whatever the number of images. Images, or answers of
+/// the stage below, that do not fit into memory come from the file of [`StoredCases`](nn_core::StoredCases) by
+/// [`Fit::run_on`](nn_core::Fit::run_on), and what a stage answers to them is written into the next file part by part.
 ///
 /// Measured are the `objective` and its parts, `reconstruction` and `sparsity`, means over cases.
 #[derive(Debug)]

@@ -3,7 +3,8 @@ use std::sync::atomic::AtomicBool;
 use ndarray::Array2;
 use nn_core::checkpoint::{self, Checkpoint, Header};
 use nn_core::{
-    ACC, Adam, Binarize, Dataset, Device, Fit, Key, Learner, Parameters, Penalty, Sum, Tensor, check_gradient,
+    ACC, Adam, Binarize, CaseSource, Dataset, Device, Fit, Key, Learner, Parameters, Penalty, StoredCases,
+    Sum, Tensor, check_gradient,
 };
 
 use super::passes::Room;
@@ -271,4 +272,68 @@ fn what_makes_no_sense_is_refused_in_one_line() {
         let found = message(change);
         assert!(found.contains(part) && !found.contains('\n'), "{found}");
     }
+}
+
+/// Two stages, one on the answers of the other, both from files of which a part is in memory: in the bits of training from
+/// memory where a part is all there is, and better than at first where it is not.
+#[test]
+fn stages_learn_from_files() {
+    let (device, folder) = (Device::cpu(), tempfile::tempdir().unwrap());
+    let [shape, above] = [[6, 6, 1], [4, 4, 1]].map(|image| LocalStageSettings {
+        image,
+        field: 3,
+        stride: 1,
+        maps: 1,
+        pool: 1,
+        pool_stride: 1,
+        sparsity_weight: 0.1,
+        epsilon: 0.01,
+    });
+    let images = normal([300, 36], Key::new(1)).mapv(|value| value as f32);
+    let path = folder.path().join("images");
+    let copied = |cases: std::ops::Range<usize>, mut out: ndarray::ArrayViewMut2<'_, f32>| {
+        out.assign(&images.slice_axis(ndarray::Axis(0), ndarray::Slice::from(cases)));
+        Ok(())
+    };
+    StoredCases::write(&path, [300, 36], copied).unwrap();
+    let learner = |settings| {
+        let stage = LocalStage::new(&device, settings, Key::new(2)).unwrap();
+        LocalStageLearner::new(stage, |parameters| Adam::new(parameters, 0.01, Penalty::default())).unwrap()
+    };
+    let fit = Fit::new(4, 20, Key::new(3));
+    let from_file = |path: &std::path::Path, part: usize, settings| {
+        let (mut learner, mut source) = (learner(settings), StoredCases::open(path, &device, part).unwrap());
+        fit.run_on(&mut learner, &mut source, &mut [], &AtomicBool::new(false)).unwrap();
+        learner
+    };
+    let mut memory = learner(shape);
+    let data = Dataset::new(&device, images.view(), Binarize::Never).unwrap();
+    fit.run(&mut memory, &data, &mut [], &AtomicBool::new(false)).unwrap();
+    let encoder = |learner: &LocalStageLearner<Adam>| learner.stage.encoder.to_array().unwrap();
+    assert_eq!(encoder(&from_file(&path, 300, shape)), encoder(&memory));
+
+    let first = from_file(&path, 50, shape);
+    assert_ne!(encoder(&first), encoder(&memory));
+    // Fields of one map: an answer for each of 4 × 4 positions.
+    let answers = folder.path().join("answers");
+    let windows = first.stage.fields;
+    let filters = encoder(&first);
+    let answered = |cases: std::ops::Range<usize>, mut out: ndarray::ArrayViewMut2<'_, f32>| {
+        for (mut row, case) in out.rows_mut().into_iter().zip(cases) {
+            for (position, to) in row.iter_mut().enumerate() {
+                let pixel = |at: usize| images[[case, (position / 4 + at / 3) * 6 + position % 4 + at % 3]];
+                *to = (0..9).map(|at| pixel(at) * filters[[position * 9 + at, 0]]).sum();
+            }
+        }
+        Ok(())
+    };
+    assert_eq!(windows.count(), 16);
+    StoredCases::write(&answers, [300, 16], answered).unwrap();
+    let second = from_file(&answers, 50, above);
+    let source = StoredCases::open(&answers, &device, 300).unwrap();
+    let mut all = source.room(300);
+    let mut source = source;
+    source.fill(&mut all, &(0..300).collect::<Vec<_>>(), Key::new(0)).unwrap();
+    let objective = |learner: &LocalStageLearner<Adam>| learner.measure(&all, Key::new(0)).unwrap()[0].1;
+    assert!(objective(&second) < 0.9 * objective(&learner(above)));
 }

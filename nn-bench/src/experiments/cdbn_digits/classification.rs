@@ -1,8 +1,9 @@
 //! A linear classifier on pixels and on the pooling units of each layer.
 
-use nn_core::{ACC, Binarize, Cases, Dataset, Device, Key, Over, Reduction, Tensor, Window};
+use nn_core::{ACC, Binarize, Cases, Dataset, Device, Key, OLD, Over, Reduction, Tensor, Window, x};
 use nn_data::Images;
 use nn_rbm::ConvolutionalDbn;
+use nn_rbm::convolutional::Geometry;
 
 use super::{Recipe, features};
 use crate::digits::{self, CLASSES, Digits};
@@ -36,9 +37,10 @@ impl Recipe {
         let test = digits.test.rows(&first).while_doing(doing)?;
         let of = |images: &Images| -> Result<(Vec<Tensor>, Vec<usize>), RunError> {
             let pixels = device.tensor(&images.to_f32());
-            let mut layers = features(dbn, &pixels);
-            layers[0] = summed(dbn, &layers[0]);
-            Ok((std::iter::once(pixels).chain(layers).collect(), digits::classes_of(images)))
+            let pooled = features(dbn, &pixels);
+            let layers = pooled.iter().zip(dbn.layers()).zip(WINDOWS);
+            let layers = layers.map(|((pooled, rbm), windows)| seen(rbm.geometry(), pooled, windows));
+            Ok((std::iter::once(pixels.duplicate()).chain(layers).collect(), digits::classes_of(images)))
         };
         let ((train, classes), (test, test_classes)) = (of(&train)?, of(&test)?);
         let mut found = Vec::new();
@@ -84,31 +86,84 @@ fn first_of_each(classes: &[usize], count: usize) -> Vec<usize> {
 
 /// Features beside each other, with their classes.
 fn beside(parts: &[Tensor], classes: &[usize]) -> Result<Dataset, RunError> {
-    let columns = parts.iter().map(Tensor::columns).sum();
-    let device = parts[0].device();
-    let mut inputs = device.zeros(parts[0].rows(), columns);
-    let mut start = 0;
-    for part in parts {
-        inputs.column_range_mut(start..start + part.columns()).assign(part);
-        start += part.columns();
-    }
+    let (inputs, device) = (columns_beside(parts), parts[0].device());
     let one_hot = |(case, class): (usize, usize)| if classes[case] == class { 1.0 } else { 0.0 };
     let targets = device.tensor(&ndarray::Array2::from_shape_fn((classes.len(), CLASSES), one_hot));
     Dataset::on_device(Cases::new(inputs, targets), Binarize::Never).while_doing("classifying digits")
 }
 
-/// Windows over the pooling units of the first layer, whose sums its classifier sees: 3×3 units, step 2.
-fn windows(dbn: &ConvolutionalDbn) -> Window {
-    let geometry = dbn.layers()[0].geometry();
+/// Windows over the pooling units of each layer, of which its classifier sees the means: their sides and steps.
+pub(super) const WINDOWS: [&[[usize; 2]]; 2] = [&[[3, 1], [5, 2]], &[[1, 1]]];
+
+/// Added to the sum of squares over maps before it divides.
+pub(super) const SMALL: f32 = 0.01;
+
+/// What a classifier sees of pooling units p (cases × positions · maps): means m over windows, for each size of windows one
+/// after the other, and at each position all maps divided by √(Σ over maps of m² + 0.01), so that a thin stroke counts as a
+/// thick one.
+fn seen(geometry: &Geometry, pooled: &Tensor, windows: &[[usize; 2]]) -> Tensor {
+    let (device, cases, maps) = (pooled.device(), pooled.rows(), geometry.maps);
     let [down, across] = geometry.blocks();
-    Window::new(down, across, geometry.maps, 3).stride(2)
+    let parts: Vec<Tensor> = windows
+        .iter()
+        .map(|&[side, step]| {
+            let window = Window::new(down, across, maps, side).stride(step);
+            let (positions, share) = (window.count(), 1.0 / (side * side) as f32);
+            let mut means = device.zeros(cases, positions * maps);
+            let grid = [cases, pooled.columns()];
+            means.reduce(grid, Over::Windows(window), Reduction::Sum, pooled, ACC * share);
+            let mut means = means.reshape(cases * positions, maps);
+            let mut lengths = device.zeros(cases * positions, 1);
+            let squares = x(&means).square();
+            let length = (ACC + SMALL).sqrt();
+            lengths.reduce([cases * positions, maps], Over::Columns, Reduction::Sum, squares, length);
+            means.assign(OLD / &lengths);
+            means.reshape(cases, positions * maps)
+        })
+        .collect();
+    columns_beside(&parts)
 }
 
-/// The sums over [`windows`] of the pooling units of the first layer.
-fn summed(dbn: &ConvolutionalDbn, pooled: &Tensor) -> Tensor {
-    let window = windows(dbn);
-    let mut out = pooled.device().zeros(pooled.rows(), window.count() * window.channels);
-    let grid = [pooled.rows(), pooled.columns()];
-    out.reduce(grid, Over::Windows(window), Reduction::Sum, pooled, ACC);
-    out
+/// Tensors of as many rows, beside each other.
+fn columns_beside(parts: &[Tensor]) -> Tensor {
+    let columns = parts.iter().map(Tensor::columns).sum();
+    let mut all = parts[0].device().zeros(parts[0].rows(), columns);
+    let mut start = 0;
+    for part in parts {
+        all.column_range_mut(start..start + part.columns()).assign(part);
+        start += part.columns();
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    /// By the definition, one position after the other.
+    #[test]
+    fn classifiers_see_means_of_windows_that_are_of_one_length_over_the_maps() {
+        let geometry = Geometry { height: 10, width: 8, channels: 1, filter: 1, maps: 3, block: 2 };
+        let (key, device) = (Key::new(4), Device::reference());
+        let value = |(case, at): (usize, usize)| f64::from(key.uniform((case * 100 + at) as u64));
+        let pooled = Array2::from_shape_fn((2, 5 * 4 * 3), value);
+        let found = seen(&geometry, &device.tensor_f64(&pooled), &[[3, 1], [1, 1]]);
+        let found = found.to_array_f64().unwrap();
+        assert_eq!(found.dim(), (2, (3 * 2 + 5 * 4) * 3));
+        for (case, row, column) in [(0, 0, 0), (1, 2, 1), (1, 1, 0)] {
+            let of = |map: usize| {
+                let unit = |tap: usize| (row + tap / 3) * 4 + column + tap % 3;
+                (0..9).map(|tap| pooled[(case, unit(tap) * 3 + map)]).sum::<f64>() / 9.0
+            };
+            let length = ((0..3).map(|map| of(map).powi(2)).sum::<f64>() + 0.01).sqrt();
+            for map in 0..3 {
+                let off = found[(case, (row * 2 + column) * 3 + map)] - of(map) / length;
+                assert!(off.abs() < 1e-6, "{off}");
+            }
+        }
+        let at = (1, 3 * 2 * 3 + 7);
+        let length = (6..9).map(|place| pooled[(1, place)].powi(2)).sum::<f64>() + 0.01;
+        assert!((found[at] - pooled[(1, 7)] / length.sqrt()).abs() < 1e-6);
+    }
 }

@@ -1,6 +1,6 @@
 //! What the experiment says of itself and of what it found.
 
-use super::classification::{FEATURES, Found};
+use super::classification::{FEATURES, Found, SMALL, WINDOWS};
 use super::{HIDDEN_BIAS, Layer, Recipe, VISIBLE_BIAS};
 use crate::linear_classifier::Classified;
 use crate::report::{Axes, short_number};
@@ -19,8 +19,8 @@ pub(super) fn describe(run: &mut Run, recipe: &Recipe) {
     );
     report.reproduces(
         "Here the classifier is a softmax with weight decay, chosen on a fifth of the labelled digits, on the \
-         probabilities of the pooling units, those of the first layer summed over 3×3 neighbours with step 2, \
-         standardised layer by layer. The number and size of filters and the \
+         probabilities of the pooling units: their means over windows, all maps at a position divided by their common \
+         length, standardised layer by layer. The number and size of filters and the \
          schedule of learning are ours: the publication gives them in part only.",
     );
     for (number, layer) in recipe.layers.iter().enumerate() {
@@ -36,6 +36,12 @@ pub(super) fn describe(run: &mut Run, recipe: &Recipe) {
     report.setting("minibatch", recipe.batch);
     report.setting("tested digits", recipe.tests);
     let classifier = &recipe.classifier;
+    for (layer, windows) in WINDOWS.iter().enumerate() {
+        let sizes: Vec<String> =
+            windows.iter().map(|[side, step]| format!("{side}×{side} with step {step}")).collect();
+        report.setting(format!("windows over layer {}", layer + 1), sizes.join(", "));
+    }
+    report.setting("length at a position", format!("√(sum of squares over the maps + {SMALL})"));
     report.setting("decays to choose from", format!("{:?}", classifier.decays));
     report.setting("epochs of the classifier", classifier.epochs);
 }
