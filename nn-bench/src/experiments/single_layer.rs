@@ -20,7 +20,7 @@ use crate::l2_svm::L2Svm;
 use crate::run::{Backend, Run};
 use crate::run_error::{RunError, WhileDoing};
 use extraction::Extraction;
-use filters::Filters;
+use filters::{Filters, Learning};
 use results::{Found, Results};
 
 /// The experiment.
@@ -275,6 +275,7 @@ impl Prepared {
         key: Key,
     ) -> Result<Filters, RunError> {
         let (key, device, patches) = (key.fold_in(count as u64), &self.device, self.patches.view());
+        let learning = Learning { run, device, patches, epochs: recipe.epochs };
         match source {
             Source::KMeans => {
                 if let Some(learned) = self.learned.get(&count) {
@@ -286,9 +287,9 @@ impl Prepared {
             }
             Source::Patches => Ok(centroids::patches(patches, count, key)?.into()),
             Source::Noise => Ok(centroids::noise(patches, count, key).into()),
-            Source::Atoms => filters::of_dictionary(run, patches, count, key),
-            Source::Autoencoder => filters::of_autoencoder(run, device, patches, count, recipe.epochs, key),
-            Source::Rbm => filters::of_rbm(run, device, patches, count, recipe.epochs, key),
+            Source::Atoms => learning.dictionary(count, key),
+            Source::Autoencoder => learning.autoencoder(count, key),
+            Source::Rbm => learning.rbm(count, key),
         }
     }
 }

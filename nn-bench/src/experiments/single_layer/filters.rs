@@ -53,110 +53,100 @@ impl Filters {
     }
 }
 
-/// The atoms of a dictionary that one pass through the patches teaches, and the same with the other sign, so that half as
-/// many atoms as filters are learned.
-pub(super) fn of_dictionary(
-    run: &Run,
-    patches: ArrayView2<'_, f32>,
-    count: usize,
-    key: Key,
-) -> Result<Filters, RunError> {
-    let doing = format!("{} atoms of sparse coding", count / 2);
-    let lasso = Lasso::new(LAMBDA).while_doing(doing.as_str())?;
-    let part = |from: usize, most: usize| {
-        let to = patches.nrows().min(from + most);
-        patches.slice_axis(Axis(0), Slice::from(from..to)).mapv(f64::from)
-    };
-    let learner = DictionaryLearner::from_samples(part(0, 100 * BATCH).view(), count / 2, lasso, key);
-    let mut learner = learner.while_doing(doing.as_str())?;
-    let (timer, progress) = (run.phase(&doing), run.progress(&doing, patches.nrows() as u64));
-    for from in (0..patches.nrows()).step_by(BATCH) {
-        if run.interrupted() {
-            return Err(run.stop_without_saving());
+/// What filters are learned from, and for how long.
+#[derive(Clone, Copy)]
+pub(super) struct Learning<'a> {
+    pub(super) run: &'a Run,
+    pub(super) device: &'a Device,
+    /// Whitened, patches × values.
+    pub(super) patches: ArrayView2<'a, f32>,
+    /// Passes of autoencoders and Boltzmann machines through the patches.
+    pub(super) epochs: u64,
+}
+
+impl Learning<'_> {
+    /// The atoms of a dictionary that one pass through the patches teaches, and the same with the other sign, so that half as
+    /// many atoms as filters are learned.
+    pub(super) fn dictionary(&self, count: usize, key: Key) -> Result<Filters, RunError> {
+        let Learning { run, patches, .. } = self;
+        let doing = format!("{} atoms of sparse coding", count / 2);
+        let lasso = Lasso::new(LAMBDA).while_doing(doing.as_str())?;
+        let part = |from: usize, most: usize| {
+            let to = patches.nrows().min(from + most);
+            patches.slice_axis(Axis(0), Slice::from(from..to)).mapv(f64::from)
+        };
+        let learner = DictionaryLearner::from_samples(part(0, 100 * BATCH).view(), count / 2, lasso, key);
+        let mut learner = learner.while_doing(doing.as_str())?;
+        let (timer, progress) = (run.phase(&doing), run.progress(&doing, patches.nrows() as u64));
+        for from in (0..patches.nrows()).step_by(BATCH) {
+            if run.interrupted() {
+                return Err(run.stop_without_saving());
+            }
+            let found = learner.update(part(from, BATCH).view()).while_doing(doing.as_str())?;
+            progress.message(format!("objective {:.3}", found.mean_objective()));
+            progress.set((from + BATCH) as u64);
         }
-        let found = learner.update(part(from, BATCH).view()).while_doing(doing.as_str())?;
-        progress.message(format!("objective {:.3}", found.mean_objective()));
-        progress.set((from + BATCH) as u64);
+        drop((timer, progress));
+        let atoms = learner.dictionary().atoms();
+        let directions = concatenate(Axis(0), &[atoms, atoms.mapv(|value| -value).view()])
+            .expect("atoms with both signs have the same number of values");
+        Ok(Filters { biases: Array1::from_elem(directions.nrows(), -LAMBDA), directions })
     }
-    drop((timer, progress));
-    let atoms = learner.dictionary().atoms();
-    let directions = concatenate(Axis(0), &[atoms, atoms.mapv(|value| -value).view()])
-        .expect("atoms with both signs have the same number of values");
-    Ok(Filters { biases: Array1::from_elem(directions.nrows(), -LAMBDA), directions })
-}
 
-/// The encoder of a sparse autoencoder: logistic codes, linear reconstruction, weights of their own on both sides.
-pub(super) fn of_autoencoder(
-    run: &Run,
-    device: &Device,
-    patches: ArrayView2<'_, f32>,
-    count: usize,
-    epochs: u64,
-    key: Key,
-) -> Result<Filters, RunError> {
-    let doing = "setting up the autoencoder";
-    let settings = AutoencoderSettings {
-        tied: false,
-        activation: Activation::Logistic,
-        reconstruction: Activation::Identity,
-        loss: Loss::SquaredError,
-        sparsity: SparsityPenalty::Divergence { target: f64::from(TARGET), weight: AUTOENCODER_WEIGHT },
-        initialization: Initialization::GlorotUniform { gain: 1.0 },
-        ..AutoencoderSettings::default()
-    };
-    let model = Autoencoder::new(device, patches.ncols(), count, settings, key.fold_in(0));
-    let model = model.while_doing(doing)?;
-    let rate = Schedule::Linear { from: 2e-3, to: 0.0, updates: updates(&patches, epochs) };
-    let adam = Adam::new(&model, rate, Penalty::l2(1e-3)).while_doing(doing)?;
-    let mut learner = AutoencoderLearner::new(model, adam);
-    train(run, &mut learner, device, patches, &format!("autoencoder-{count}"), epochs, key)?;
-    let encoder = &learner.autoencoder.encoder;
-    Filters::of(&encoder.weights, &encoder.biases)
-}
+    /// The encoder of a sparse autoencoder: logistic codes, linear reconstruction, weights of their own on both sides.
+    pub(super) fn autoencoder(&self, count: usize, key: Key) -> Result<Filters, RunError> {
+        let Learning { device, patches, .. } = self;
+        let doing = "setting up the autoencoder";
+        let settings = AutoencoderSettings {
+            tied: false,
+            activation: Activation::Logistic,
+            reconstruction: Activation::Identity,
+            loss: Loss::SquaredError,
+            sparsity: SparsityPenalty::Divergence { target: f64::from(TARGET), weight: AUTOENCODER_WEIGHT },
+            initialization: Initialization::GlorotUniform { gain: 1.0 },
+            ..AutoencoderSettings::default()
+        };
+        let model = Autoencoder::new(device, patches.ncols(), count, settings, key.fold_in(0));
+        let model = model.while_doing(doing)?;
+        let rate = Schedule::Linear { from: 2e-3, to: 0.0, updates: self.updates() };
+        let adam = Adam::new(&model, rate, Penalty::l2(1e-3)).while_doing(doing)?;
+        let mut learner = AutoencoderLearner::new(model, adam);
+        self.train(&mut learner, &format!("autoencoder-{count}"), key)?;
+        let encoder = &learner.autoencoder.encoder;
+        Filters::of(&encoder.weights, &encoder.biases)
+    }
 
-/// The weights of a restricted Boltzmann machine with Gaussian visible units of deviation 1, learned by CD-1 with sparsity on
-/// the hidden biases.
-pub(super) fn of_rbm(
-    run: &Run,
-    device: &Device,
-    patches: ArrayView2<'_, f32>,
-    count: usize,
-    epochs: u64,
-    key: Key,
-) -> Result<Filters, RunError> {
-    let doing = "setting up the Boltzmann machine";
-    let mut hidden = Bernoulli::new(device, count);
-    hidden.biases.assign(-3.0f32);
-    let visible = Gaussian::new(device, patches.ncols(), 1.0).while_doing(doing)?;
-    let rbm = Rbm::new(device, Box::new(visible), Box::new(hidden), key.fold_in(0)).while_doing(doing)?;
-    let rate = Schedule::Linear { from: 0.1, to: 0.01, updates: updates(&patches, epochs) };
-    let sgd = Sgd::new(&rbm, rate, 0.9, Penalty::l2(5e-3)).while_doing(doing)?;
-    let sparsity = Sparsity::new(&rbm, TARGET, RBM_COST, 0.9).while_doing(doing)?;
-    let estimator = ContrastiveDivergence::new(1).while_doing(doing)?;
-    let mut learner = RbmLearner::new(rbm, estimator, sgd);
-    learner.sparsity = Some(sparsity.on_biases());
-    train(run, &mut learner, device, patches, &format!("rbm-{count}"), epochs, key)?;
-    let mut filters = None;
-    let rbm = &learner.rbm;
-    rbm.hidden.visit(&mut |_, biases| filters = Some(Filters::of(&rbm.weights, biases)));
-    filters.expect("Bernoulli units have biases")
-}
+    /// The weights of a restricted Boltzmann machine with Gaussian visible units of deviation 1, learned by CD-1 with sparsity on
+    /// the hidden biases.
+    pub(super) fn rbm(&self, count: usize, key: Key) -> Result<Filters, RunError> {
+        let Learning { device, patches, .. } = self;
+        let doing = "setting up the Boltzmann machine";
+        let mut hidden = Bernoulli::new(device, count);
+        hidden.biases.assign(-3.0f32);
+        let visible = Gaussian::new(device, patches.ncols(), 1.0).while_doing(doing)?;
+        let rbm = Rbm::new(device, Box::new(visible), Box::new(hidden), key.fold_in(0)).while_doing(doing)?;
+        let rate = Schedule::Linear { from: 0.1, to: 0.01, updates: self.updates() };
+        let sgd = Sgd::new(&rbm, rate, 0.9, Penalty::l2(5e-3)).while_doing(doing)?;
+        let sparsity = Sparsity::new(&rbm, TARGET, RBM_COST, 0.9).while_doing(doing)?;
+        let estimator = ContrastiveDivergence::new(1).while_doing(doing)?;
+        let mut learner = RbmLearner::new(rbm, estimator, sgd);
+        learner.sparsity = Some(sparsity.on_biases());
+        self.train(&mut learner, &format!("rbm-{count}"), key)?;
+        let mut filters = None;
+        let rbm = &learner.rbm;
+        rbm.hidden.visit(&mut |_, biases| filters = Some(Filters::of(&rbm.weights, biases)));
+        filters.expect("Bernoulli units have biases")
+    }
 
-fn updates(patches: &ArrayView2<'_, f32>, epochs: u64) -> u64 {
-    epochs * (patches.nrows() / BATCH) as u64
-}
+    fn updates(&self) -> u64 {
+        self.epochs * (self.patches.nrows() / BATCH) as u64
+    }
 
-fn train(
-    run: &Run,
-    learner: &mut dyn Learner,
-    device: &Device,
-    patches: ArrayView2<'_, f32>,
-    stage: &str,
-    epochs: u64,
-    key: Key,
-) -> Result<(), RunError> {
-    let data = Dataset::new(device, patches, Binarize::Never).while_doing("uploading patches")?;
-    let key = key.fold_in(1);
-    let training = Training { stage, epochs, batch: BATCH, key, measure_every: 1, save_every: 1 };
-    training.run(run, learner, &data, data.first(WATCHED.min(data.len()))).map(drop)
+    fn train(&self, learner: &mut dyn Learner, stage: &str, key: Key) -> Result<(), RunError> {
+        let Learning { run, device, patches, epochs } = *self;
+        let data = Dataset::new(device, patches, Binarize::Never).while_doing("uploading patches")?;
+        let key = key.fold_in(1);
+        let training = Training { stage, epochs, batch: BATCH, key, measure_every: 1, save_every: 1 };
+        training.run(run, learner, &data, data.first(WATCHED.min(data.len()))).map(drop)
+    }
 }
