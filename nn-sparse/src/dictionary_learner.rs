@@ -4,7 +4,6 @@ mod file;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
 use nn_core::{Error, Key};
-use rayon::prelude::*;
 
 use crate::{Codes, Dictionary, Encoding, Lasso};
 
@@ -44,8 +43,6 @@ const DEAD: f64 = 1e-6;
 const DUPLICATE: f64 = 0.999;
 /// Atoms of a block of a sweep.
 const BLOCK: usize = 32;
-/// Values of atoms that a thread sums up at once.
-const STRIP: usize = 24;
 
 impl DictionaryLearner {
     /// From this dictionary. Atoms longer than 1 are brought to length 1.
@@ -198,14 +195,8 @@ fn sweep(atoms: &mut Array2<f64>, squares: &Array2<f64>, products: &Array2<f64>)
     for first in (0..atoms.nrows()).step_by(BLOCK) {
         let block = first..atoms.nrows().min(first + BLOCK);
         let rows = Slice::from(block.clone());
-        let mut lacking = products.slice_axis(Axis(0), rows).to_owned();
-        let squares_of_block = squares.slice_axis(Axis(0), rows);
-        let (strips, of_atoms) =
-            (lacking.axis_chunks_iter_mut(Axis(1), STRIP), atoms.axis_chunks_iter(Axis(1), STRIP));
-        strips
-            .zip(of_atoms)
-            .par_bridge()
-            .for_each(|(mut lacking, atoms)| lacking -= &squares_of_block.dot(&atoms));
+        let covered = squares.slice_axis(Axis(0), rows).dot(atoms);
+        let mut lacking = &products.slice_axis(Axis(0), rows) - &covered;
         for atom in block.clone() {
             let curvature = squares[(atom, atom)];
             if curvature <= f64::MIN_POSITIVE {
