@@ -86,7 +86,7 @@ impl Recipe {
             "full" => Recipe {
                 digits: DigitSet::Full,
                 unlabelled: 20_000,
-                layers: [Layer { epochs: 3, ..first }, Layer { epochs: 3, ..second }],
+                layers: [Layer { epochs: 15, ..first }, Layer { epochs: 2, ..second }],
                 labels: &[100, 1000, 2000, 3000, 5000],
                 tests: 10_000,
                 ..default
@@ -153,7 +153,7 @@ impl Experiment for CdbnDigits {
             ProfileInfo {
                 name: "full",
                 what: "64 and 80 filters, 20,000 digits of MNIST, 100 to 5,000 labels",
-                duration: "about half an hour on 2 cores",
+                duration: "about 10 minutes on 2 cores",
             },
         ]
     }
