@@ -12,8 +12,9 @@ const WIDTH: u32 = 860;
 /// Pixels of a bar, and of the gap between two groups.
 const BAR: u32 = 16;
 const GAP: u32 = 10;
-/// Pixels of the names at the left, and of the axis at the foot.
+/// Pixels of the names at the left at least, of a letter of them at most, and of the axis at the foot.
 const NAMES: u32 = 190;
+const LETTER: u32 = 7;
 const AXIS: u32 = 60;
 
 /// What a bar shows.
@@ -109,12 +110,14 @@ where
 {
     let bars: u32 = groups.iter().map(|(_, values)| values.len() as u32).sum();
     let height = bars * BAR + groups.len() as u32 * GAP;
+    let letters = groups.iter().map(|(name, _)| name.chars().count() as u32).max().unwrap_or(0);
+    let names = (LETTER * letters + 8).clamp(NAMES, WIDTH / 2);
     let root = SVGBackend::with_string(svg, (WIDTH, height + AXIS)).into_drawing_area();
     let mut chart = ChartBuilder::on(&root)
         .margin_right(30)
         .margin_top(4)
         .x_label_area_size(AXIS - 8)
-        .y_label_area_size(NAMES)
+        .y_label_area_size(names)
         .build_cartesian_2d(x, 0.0..f64::from(height))
         .map_err(text)?;
     chart
@@ -137,7 +140,7 @@ where
     for (name, values) in groups {
         let middle = top - values.len() as f64 * f64::from(BAR) / 2.0;
         let (_, y) = chart.backend_coord(&(start, middle));
-        let name = Text::new(name.to_string(), (NAMES as i32 - 8, y), name_style.clone());
+        let name = Text::new(name.to_string(), (names as i32 - 8, y), name_style.clone());
         root.draw(&name).map_err(text)?;
         for (series, Bar { value, error }) in values {
             let bottom = top - f64::from(BAR);
