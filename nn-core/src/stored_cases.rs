@@ -125,12 +125,16 @@ impl StoredCases {
         let entry = entries.get(NAME).cloned().and_then(|entry| serde_json::from_value::<Entry>(entry).ok());
         let (start, (len, columns)) = match entry {
             Some(Entry { dtype, shape, data_offsets }) if dtype == "F32" => match shape[..] {
-                [len, columns] if len > 0 && columns > 0 => (8 + header + data_offsets[0], (len, columns)),
+                [len, columns] if len > 0 && columns > 0 => {
+                    // What is too large for a file is not its length either.
+                    ((8 + header).saturating_add(data_offsets[0]), (len, columns))
+                }
                 _ => return Err(problem(no_cases)),
             },
             _ => return Err(problem(no_cases)),
         };
-        let wanted = (len as u64).checked_mul(4 * columns as u64).and_then(|bytes| bytes.checked_add(start));
+        let bytes = 4u64.checked_mul(len as u64).and_then(|bytes| bytes.checked_mul(columns as u64));
+        let wanted = bytes.and_then(|bytes| bytes.checked_add(start));
         if wanted != Some(length) {
             let text =
                 format!("is {length} bytes long, but {len} cases of {columns} values need another length");
@@ -337,6 +341,15 @@ mod tests {
         assert!(open(3).contains("too short"));
         fs::write(&path, b"not a file of any such kind").unwrap();
         assert!(open(3).contains("holds no cases"));
+        // A shape or an offset whose product or sum no number holds.
+        for entry in [
+            r#"{"cases":{"dtype":"F32","shape":[2,9223372036854775807],"data_offsets":[0,8]}}"#,
+            r#"{"cases":{"dtype":"F32","shape":[1,2],"data_offsets":[18446744073709551615,8]}}"#,
+        ] {
+            let length = (entry.len() as u64).to_le_bytes();
+            fs::write(&path, [&length, entry.as_bytes(), &[0; 8]].concat()).unwrap();
+            assert!(open(3).contains("cut off or damaged"));
+        }
         let mut nan = bytes.clone();
         let last = nan.len() - 4;
         nan[last..].copy_from_slice(&f32::NAN.to_le_bytes());

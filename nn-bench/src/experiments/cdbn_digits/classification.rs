@@ -40,7 +40,7 @@ impl Recipe {
             let pooled = features(dbn, &pixels);
             let layers = pooled.iter().zip(dbn.layers()).zip(WINDOWS);
             let layers = layers.map(|((pooled, rbm), windows)| seen(rbm.geometry(), pooled, windows));
-            Ok((std::iter::once(pixels.duplicate()).chain(layers).collect(), digits::classes_of(images)))
+            Ok((std::iter::once(pixels).chain(layers).collect(), digits::classes_of(images)))
         };
         let ((train, classes), (test, test_classes)) = (of(&train)?, of(&test)?);
         let mut found = Vec::new();
