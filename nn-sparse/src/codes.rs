@@ -1,8 +1,14 @@
 //! Codes: which atoms a sample is a sum of, and how much of each.
 
-use ndarray::{Array2, ArrayView2};
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::{Array2, ArrayView2, Axis};
+use nn_core::cpu::in_parallel;
 
 use crate::Dictionary;
+
+/// Atoms whose moments a thread adds to at once.
+const TOGETHER: usize = 32;
 
 /// The codes of samples, only what is not 0 of them: as many codes as samples, each a list of atoms with their shares.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,13 +79,29 @@ impl Codes {
         squares: &mut Array2<f64>,
         products: &mut Array2<f64>,
     ) {
-        for (sample, x) in samples.rows().into_iter().enumerate() {
-            for (atom, value) in self.of(sample) {
-                products.row_mut(atom).scaled_add(value * share, &x);
-                let mut row = squares.row_mut(atom);
-                self.of(sample).for_each(|(other, with)| row[other] += value * with * share);
-            }
-        }
+        // Each thread adds to some of the atoms, sample after sample.
+        let parts = squares.axis_chunks_iter_mut(Axis(0), TOGETHER);
+        let parts = parts.zip(products.axis_chunks_iter_mut(Axis(0), TOGETHER)).map(Mutex::new);
+        let parts: Vec<_> = parts.collect();
+        in_parallel(
+            parts.len(),
+            || (),
+            |(), part| {
+                let first = part * TOGETHER;
+                let mut part = parts[part].lock().unwrap_or_else(PoisonError::into_inner);
+                let (squares, products) = &mut *part;
+                for (sample, x) in samples.rows().into_iter().enumerate() {
+                    for (atom, value) in self.of(sample) {
+                        let Some(at) = atom.checked_sub(first).filter(|&at| at < squares.nrows()) else {
+                            continue;
+                        };
+                        products.row_mut(at).scaled_add(value * share, &x);
+                        let mut row = squares.row_mut(at);
+                        self.of(sample).for_each(|(other, with)| row[other] += value * with * share);
+                    }
+                }
+            },
+        );
     }
 
     /// How many shares are not 0, over all samples.

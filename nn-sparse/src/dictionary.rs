@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
 use nn_core::Error;
-use rayon::prelude::*;
+use nn_core::cpu::in_parallel;
 
 /// Atoms d_k, a row each, atoms × values, and their products with each other, the Gram matrix G = D·Dᵀ.
 ///
@@ -130,14 +130,12 @@ const ROWS: usize = 32;
 /// D·Dᵀ. Each product is computed once, and stands on both sides of the diagonal.
 fn gram(atoms: &Array2<f64>) -> Array2<f64> {
     let count = atoms.nrows();
-    let blocks: Vec<Array2<f64>> = (0..count.div_ceil(ROWS))
-        .into_par_iter()
-        .map(|block| {
-            let first = block * ROWS;
-            let rows = atoms.slice_axis(Axis(0), Slice::from(first..count.min(first + ROWS)));
-            rows.dot(&atoms.slice_axis(Axis(0), Slice::from(first..)).t())
-        })
-        .collect();
+    let products = |_: &mut (), block: usize| {
+        let first = block * ROWS;
+        let rows = atoms.slice_axis(Axis(0), Slice::from(first..count.min(first + ROWS)));
+        rows.dot(&atoms.slice_axis(Axis(0), Slice::from(first..)).t())
+    };
+    let blocks: Vec<Array2<f64>> = in_parallel(count.div_ceil(ROWS), || (), products);
     let mut gram = Array2::zeros((count, count));
     for (block, products) in blocks.iter().enumerate() {
         let first = block * ROWS;

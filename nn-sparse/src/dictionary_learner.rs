@@ -3,6 +3,7 @@
 mod file;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
+use nn_core::cpu::in_parallel;
 use nn_core::{Error, Key};
 
 use crate::{Codes, Dictionary, Encoding, Lasso};
@@ -43,6 +44,8 @@ const DEAD: f64 = 1e-6;
 const DUPLICATE: f64 = 0.999;
 /// Atoms of a block of a sweep.
 const BLOCK: usize = 32;
+/// Values of them that a thread computes at once, at most.
+const STRIP: usize = 40;
 
 impl DictionaryLearner {
     /// From this dictionary. Atoms longer than 1 are brought to length 1.
@@ -192,11 +195,22 @@ impl DictionaryLearner {
 /// Moves each atom in turn to the best place given the others. An atom that is not used stays. What the atoms of a block lack
 /// is computed at once, B − A·D, and brought up to date as those before them in the block move.
 fn sweep(atoms: &mut Array2<f64>, squares: &Array2<f64>, products: &Array2<f64>) {
+    let values = atoms.ncols();
+    // As even as whole vectors allow, whatever the number of threads.
+    let width = values.div_ceil(values.div_ceil(STRIP)).next_multiple_of(4);
+    let strips = values.div_ceil(width);
     for first in (0..atoms.nrows()).step_by(BLOCK) {
         let block = first..atoms.nrows().min(first + BLOCK);
         let rows = Slice::from(block.clone());
-        let covered = squares.slice_axis(Axis(0), rows).dot(atoms);
-        let mut lacking = &products.slice_axis(Axis(0), rows) - &covered;
+        let mut lacking = products.slice_axis(Axis(0), rows).to_owned();
+        let squares_of_block = squares.slice_axis(Axis(0), rows);
+        let strip = |number: usize| Slice::from(number * width..values.min((number + 1) * width));
+        let covered =
+            |_: &mut (), number: usize| squares_of_block.dot(&atoms.slice_axis(Axis(1), strip(number)));
+        for (number, covered) in in_parallel(strips, || (), covered).iter().enumerate() {
+            let mut lacking = lacking.slice_axis_mut(Axis(1), strip(number));
+            lacking -= covered;
+        }
         for atom in block.clone() {
             let curvature = squares[(atom, atom)];
             if curvature <= f64::MIN_POSITIVE {

@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView2, Axis, Slice};
 use nn_core::Error;
-use rayon::prelude::*;
+use nn_core::cpu::in_parallel;
 
 use crate::certificate::{Certificate, Status};
 use crate::inference::{Request, Solver, Workspace};
@@ -29,7 +29,7 @@ pub struct Lasso {
 
 /// Samples that a thread takes at once: at least the first number, at most the second, and few samples in about 16 parts, so
 /// that no thread waits long for another. Their products with the atoms are one matrix product.
-const CHUNK: [usize; 2] = [16, 64];
+const CHUNK: [usize; 2] = [8, 64];
 
 /// Codes of samples, and for each how good it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -241,7 +241,7 @@ pub(crate) fn in_chunks<T: Send>(
             products.as_slice().expect("it was put into standard layout").chunks_exact(dictionary.len());
         work(workspace, Chunk { first, products, squares: squares.iter() })
     };
-    (0..samples.nrows().div_ceil(count)).into_par_iter().map_init(Workspace::default, of_chunk).collect()
+    in_parallel(samples.nrows().div_ceil(count), Workspace::default, of_chunk)
 }
 
 #[track_caller]

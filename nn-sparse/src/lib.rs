@@ -21,7 +21,7 @@
 //!   [`tuning_curve`]: how sharp they are.
 //!
 //! Samples are rows. Codes are computed on the host in double precision, as solvers branch at every step; samples are shared
-//! out among the threads of rayon, and their number changes no bit.
+//! out among the threads of nn-core, and their number changes no bit.
 //!
 //! ```
 //! use nn_core::Key;

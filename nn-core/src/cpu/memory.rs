@@ -4,9 +4,15 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::packings::Packings;
+
 /// Values of one tensor.
 #[derive(Debug)]
-pub(super) struct Memory(Vec<f32>);
+pub(super) struct Memory {
+    values: Vec<f32>,
+    /// Copies of the values as products read them.
+    packings: Packings,
+}
 
 /// Pieces below this are left to the allocator.
 const LEAST: usize = 1 << 14;
@@ -21,19 +27,30 @@ fn free() -> MutexGuard<'static, Vec<Vec<f32>>> {
 }
 
 impl Memory {
+    /// What is packed of the values as they are.
+    pub(super) fn packings(&self) -> &Packings {
+        &self.packings
+    }
+
     /// So many zeros.
     pub(super) fn zeros(len: usize) -> Memory {
-        let Some(mut piece) = kept(len) else { return Memory(vec![0.0; len]) };
+        let Some(mut piece) = kept(len) else { return vec![0.0; len].into() };
         piece.clear();
         piece.resize(len, 0.0);
-        Memory(piece)
+        piece.into()
     }
 
     /// So many values that are to be written before they are read.
     pub(super) fn unwritten(len: usize) -> Memory {
-        let Some(mut piece) = kept(len) else { return Memory(vec![0.0; len]) };
+        let Some(mut piece) = kept(len) else { return vec![0.0; len].into() };
         piece.resize(len, 0.0);
-        Memory(piece)
+        piece.into()
+    }
+}
+
+impl From<Vec<f32>> for Memory {
+    fn from(values: Vec<f32>) -> Self {
+        Memory { values, packings: Packings::default() }
     }
 }
 
@@ -49,7 +66,7 @@ fn kept(len: usize) -> Option<Vec<f32>> {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        let piece = std::mem::take(&mut self.0);
+        let piece = std::mem::take(&mut self.values);
         if piece.capacity() < LEAST || piece.capacity() > MOST {
             return;
         }
@@ -71,13 +88,14 @@ impl Drop for Memory {
 impl Deref for Memory {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        &self.0
+        &self.values
     }
 }
 
 impl DerefMut for Memory {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.0
+        self.packings.forget();
+        &mut self.values
     }
 }
 

@@ -13,6 +13,7 @@ mod microkernel;
 mod multiply;
 mod over_rows;
 mod pack;
+mod packings;
 mod product;
 mod reduction;
 mod sparse;
@@ -31,6 +32,8 @@ use formula::Program;
 use memory::Memory;
 use reduction::Formulas;
 use team::share;
+
+pub use team::in_parallel;
 
 /// The backend behind [`Device::cpu`](crate::Device::cpu). Its memory is kept for later tensors.
 #[derive(Debug)]

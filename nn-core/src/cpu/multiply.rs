@@ -1,11 +1,14 @@
 //! From a described product to the kernels: operands, batches, the formula at the store.
 
+use std::sync::Arc;
+
 use super::{
     convolution::{self, Patches},
     elementwise::Target,
     flat::flat,
     formula::{Program, STRIP},
     memory::Memory,
+    pack::Scratch,
     product::{self, Operand as Side, Shared, Strided},
     team::share,
 };
@@ -100,13 +103,17 @@ fn one(
         .iter()
         .map(|term| [Elements::new(&term.left, blocks[0]), Elements::new(&term.right, blocks[1])])
         .collect();
+    let packed: Vec<Option<Arc<Scratch>>> =
+        operands.iter().map(|[_, right]| right.packed(blocks[1])).collect();
     let terms: Vec<product::Term<'_>> = product
         .terms
         .iter()
         .zip(&operands)
-        .map(|(term, [left, right])| product::Term {
+        .zip(&packed)
+        .map(|((term, [left, right]), packed)| product::Term {
             a: Side::Strided(left.matrix()),
             b: Side::Strided(right.matrix()),
+            packed: packed.as_ref().map(|packed| packed.all()),
             k: left.shape[1],
             scale: term.scale,
         })
@@ -136,7 +143,7 @@ const LAID: usize = 64;
 
 /// Where the elements of an operand are.
 enum Values<'a> {
-    Lent(&'a [f32]),
+    Lent(&'a Memory),
     Laid(Memory),
 }
 
@@ -187,6 +194,16 @@ impl<'a> Elements<'a> {
             std::mem::swap(&mut row_stride, &mut column_stride);
         }
         Elements { values: Values::Laid(values), offset: 0, row_stride, column_stride, shape }
+    }
+
+    /// The panels of a whole right side that products met before.
+    fn packed(&self, block: Option<Block>) -> Option<Arc<Scratch>> {
+        match (&self.values, block) {
+            (Values::Lent(memory), None) => {
+                memory.packings().panels(&self.matrix(), self.shape[0], self.shape[1])
+            }
+            _ => None,
+        }
     }
 
     fn matrix(&self) -> Strided<'_> {

@@ -56,17 +56,23 @@ impl Operand<'_> {
 }
 
 /// One cache line of floats; scratch is made of these so that packed rows never straddle two lines.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 struct Line([f32; PANEL]);
 
 /// A reusable run of floats that starts on a cache line.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Scratch {
     lines: Vec<Line>,
 }
 
 impl Scratch {
+    /// All floats that it holds.
+    pub(crate) fn all(&self) -> &[f32] {
+        // SAFETY: as in [`Scratch::floats`].
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast::<f32>(), self.lines.len() * PANEL) }
+    }
+
     /// At least `count` floats with unspecified finite or non-finite contents, always initialised memory.
     pub(crate) fn floats(&mut self, count: usize) -> &mut [f32] {
         let lines = count.div_ceil(PANEL);
@@ -139,6 +145,30 @@ pub(crate) fn pack_a(
     out: &mut [f32],
 ) {
     let Operand::Strided(a) = a;
+    #[cfg(target_arch = "x86_64")]
+    if simd == Simd::Avx2 && a.row_stride == 1 {
+        let data = &a.data[a.index(row0, k0)..];
+        let whole = rows / TILE_ROWS;
+        assert!(depth == 0 || (depth - 1) * a.col_stride + rows <= data.len());
+        assert!(whole * TILE_ROWS * depth <= out.len());
+        // SAFETY: the CPU has AVX2, and the corners of both rectangles were just checked.
+        unsafe { x86::copy_groups(data, whole, depth, a.col_stride, scale, out) };
+        let first = whole * TILE_ROWS;
+        if first < rows {
+            transpose(
+                simd,
+                &data[first..],
+                rows - first,
+                1,
+                depth,
+                a.col_stride,
+                scale,
+                &mut out[first * depth..],
+                TILE_ROWS,
+            );
+        }
+        return;
+    }
     for first in (0..rows).step_by(TILE_ROWS) {
         let count = TILE_ROWS.min(rows - first);
         let out = &mut out[first * depth..];
@@ -208,6 +238,8 @@ fn transpose(
 mod x86 {
     use std::arch::x86_64::*;
 
+    use super::TILE_ROWS;
+
     /// `out[j * out_stride + i] = scale * data[j * j_stride + i]`.
     ///
     /// # Safety
@@ -242,6 +274,34 @@ mod x86 {
                 }
                 for i in whole..i_count {
                     *to.add(i) = scale * *from.add(i);
+                }
+            }
+        }
+    }
+
+    /// `out[(g * depth + k) * 6 + i] = scale * data[k * stride + g * 6 + i]` for `i` below 6 and groups `g`.
+    ///
+    /// # Safety
+    /// Both sides lie within their slices; the CPU has AVX2.
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) unsafe fn copy_groups(
+        data: &[f32],
+        groups: usize,
+        depth: usize,
+        stride: usize,
+        scale: f32,
+        out: &mut [f32],
+    ) {
+        let factor = _mm_set1_ps(scale);
+        for k in 0..depth {
+            for group in 0..groups {
+                // SAFETY: 6 floats of this row of the data, and the 6 of this group and step.
+                unsafe {
+                    let from = data.as_ptr().add(k * stride + group * TILE_ROWS);
+                    let to = out.as_mut_ptr().add((group * depth + k) * TILE_ROWS);
+                    _mm_storeu_ps(to, _mm_mul_ps(factor, _mm_loadu_ps(from)));
+                    let last = _mm_castpd_ps(_mm_load_sd(from.add(4).cast()));
+                    _mm_store_sd(to.add(4).cast(), _mm_castps_pd(_mm_mul_ps(factor, last)));
                 }
             }
         }

@@ -8,7 +8,8 @@
 //! Every sum is one chain of fused multiply-adds, term after term, in ascending `k`, whatever the blocks, the
 //! kernel and the number of threads. So the bits of a product do not depend on them.
 //!
-//! B is packed once for all where several blocks share columns, and otherwise by the block that needs it.
+//! B is packed once for all where several blocks share columns, and otherwise by the block that needs it. Callers
+//! that multiply by the same B again pack it themselves, once.
 
 use std::cell::Cell;
 
@@ -31,6 +32,7 @@ const MIN_ROWS: usize = 48;
 const MIN_COLS: usize = 64;
 /// Blocks per thread that even out unequal speeds, and the multiply-adds that make a block worth a hand-over.
 const BLOCKS_PER_THREAD: usize = 4;
+const COLUMN_BLOCKS_PER_THREAD: usize = 2;
 const BLOCK_WORK: usize = 1 << 20;
 /// Products below this many multiply-adds stay on the calling thread: waking another costs as much.
 const SERIAL_WORK: usize = 50_000;
@@ -48,6 +50,8 @@ const PACK_A_PANELS: usize = 8;
 pub(crate) struct Term<'a> {
     pub a: Operand<'a>,
     pub b: Operand<'a>,
+    /// The panels of B as [`pack`] lays them out, where they are there already.
+    pub packed: Option<&'a [f32]>,
     pub k: usize,
     pub scale: f32,
 }
@@ -145,13 +149,21 @@ impl Grid {
             if down * across < wanted && down > 1 {
                 down = wanted.div_ceil(across).min(m.div_ceil(MIN_ROWS)).max(down);
             }
-            // Blocks beside each other also list the same rows of A, which costs more than packing them.
-            let wanted = if sparse { threads } else { wanted };
+            // Blocks beside each other pack the same rows of A, or list them, which costs still more.
+            let wanted = if sparse { threads } else { wanted.min(threads * COLUMN_BLOCKS_PER_THREAD) };
+            let most = n.div_ceil(MIN_COLS);
             if down * across < wanted {
-                across = wanted.div_ceil(down).min(n.div_ceil(MIN_COLS)).max(across);
+                across = wanted.div_ceil(down).min(most).max(across);
             }
             if down * across < wanted {
                 down = wanted.div_ceil(across).min(m.div_ceil(MIN_ROWS)).max(down);
+            }
+            // As many blocks for each thread.
+            if let Some(even) =
+                (across..=most.max(across)).find(|across| (down * across).is_multiple_of(threads))
+                && down * across < threads * BLOCKS_PER_THREAD
+            {
+                across = even;
             }
         }
         Grid { down, across }
@@ -178,8 +190,8 @@ struct Plan<'a> {
     /// Bit t says that term t takes the sparse kernel.
     sparse: u64,
     grid: Grid,
-    /// The whole of B of all terms, one after the other, or nothing where each block packs its own.
-    packed: Option<&'a [f32]>,
+    /// The whole of B of each term, or nothing where each block packs its own.
+    packed: Vec<Option<&'a [f32]>>,
     sink: Sink<'a>,
 }
 
@@ -205,56 +217,51 @@ fn run_with(simd: Simd, m: usize, n: usize, terms: &[Term], sparse: u64, sink: S
     let work = m * n * depth;
     let threads = if work < SERIAL_WORK { 1 } else { rayon::current_num_threads() };
     let grid = Grid::new(m, n, work, sparse != 0, threads);
-    let mut plan = Plan { simd, m, n, terms, sparse, grid, packed: None, sink };
-    let length = packed_b_len(depth, n);
-    if grid.down == 1 || length > MAX_SHARED {
+    let packed: Vec<Option<&[f32]>> = terms.iter().map(|term| term.packed).collect();
+    let mut plan = Plan { simd, m, n, terms, sparse, grid, packed, sink };
+    let missing = || terms.iter().filter(|term| term.packed.is_none());
+    let length = missing().map(|term| packed_b_len(term.k, n)).sum();
+    if grid.down == 1 || length == 0 || length > MAX_SHARED {
         plan.blocks(threads);
     } else {
         let mut shared = SHARED_B.take();
-        plan.pack_all(shared.floats(length), if length < SERIAL_PACK { 1 } else { threads });
-        plan.packed = Some(shared.floats(length));
+        let mut room = shared.floats(length);
+        for (term, packed) in terms.iter().zip(&mut plan.packed).filter(|(term, _)| term.packed.is_none()) {
+            let (own, rest) = std::mem::take(&mut room).split_at_mut(packed_b_len(term.k, n));
+            pack_with(simd, &term.b, term.k, n, own);
+            *packed = Some(&*own);
+            room = rest;
+        }
         plan.blocks(threads);
         SHARED_B.set(shared);
     }
 }
 
-impl Plan<'_> {
-    /// Packs B of all terms.
-    fn pack_all(&self, out: &mut [f32], threads: usize) {
-        let groups = self.n.div_ceil(PANEL * PACK_PANELS);
-        let stretches: usize = self.terms.iter().map(|term| term.k.div_ceil(even(term.k, DEPTH))).sum();
-        let out = Shared::new(out);
-        share(stretches * groups, threads, &|numbers| {
-            for number in numbers {
-                let (stretch, group) = (number / groups, number % groups);
-                let Some((term, k0, before)) = self.stretch(stretch) else { continue };
-                let depth = even(term.k, DEPTH).min(term.k - k0);
-                let col0 = group * PACK_PANELS * PANEL;
-                let cols = (PACK_PANELS * PANEL).min(self.n - col0);
-                let start = packed_b_len(before, self.n) + packed_b_len(depth, col0);
-                // SAFETY: the panels of different stretches and groups are disjoint and lie within `out`,
-                // which has room for the packed B of all terms and is borrowed for this whole call.
-                let out = unsafe { std::slice::from_raw_parts_mut(out.at(start), packed_b_len(depth, cols)) };
-                pack_b(self.simd, &term.b, k0, depth, col0, cols, out);
-            }
-        });
-    }
+/// Lays out the `k` × `n` values of B as blocks read them: stretch after stretch of `k`, each panel after panel.
+pub(crate) fn pack(b: &Strided, k: usize, n: usize, out: &mut [f32]) {
+    pack_with(microkernel::simd(), &b.into(), k, n, out);
+}
 
-    /// The term of a stretch, its first step of `k`, and the steps of all stretches before it.
-    fn stretch(&self, mut stretch: usize) -> Option<(&Term<'_>, usize, usize)> {
-        let mut before = 0;
-        for term in self.terms {
-            let depth = even(term.k, DEPTH);
-            let here = term.k.div_ceil(depth);
-            if stretch < here {
-                return Some((term, stretch * depth, before + stretch * depth));
-            }
-            stretch -= here;
-            before += term.k;
+fn pack_with(simd: Simd, b: &Operand, k: usize, n: usize, out: &mut [f32]) {
+    b.check(k, n);
+    assert!(out.len() >= packed_b_len(k, n), "room for the packed B");
+    let threads = if packed_b_len(k, n) < SERIAL_PACK { 1 } else { rayon::current_num_threads() };
+    let (step, groups) = (even(k, DEPTH), n.div_ceil(PANEL * PACK_PANELS));
+    let out = Shared::new(out);
+    share(k.div_ceil(step) * groups, threads, &|numbers| {
+        for number in numbers {
+            let (k0, col0) = (number / groups * step, number % groups * PACK_PANELS * PANEL);
+            let (depth, cols) = (step.min(k - k0), (PACK_PANELS * PANEL).min(n - col0));
+            let start = packed_b_len(k0, n) + packed_b_len(depth, col0);
+            // SAFETY: the panels of different stretches and groups are disjoint and lie within `out`, which has
+            // room for the packed B and is borrowed for this whole call.
+            let out = unsafe { std::slice::from_raw_parts_mut(out.at(start), packed_b_len(depth, cols)) };
+            pack_b(simd, b, k0, depth, col0, cols, out);
         }
-        None
-    }
+    });
+}
 
+impl Plan<'_> {
     /// Computes and finishes all blocks.
     fn blocks(&self, threads: usize) {
         share(self.grid.blocks(), threads, &|numbers| {
@@ -282,17 +289,15 @@ impl Plan<'_> {
             }
         };
         let mut started = false;
-        let mut before = 0;
         for (t, term) in self.terms.iter().enumerate() {
             let sparse = t < 64 && self.sparse >> t & 1 == 1;
             // A sparse term that packs B for itself is cut by its lists only.
             let step =
-                if sparse && self.packed.is_none() { even(term.k, LISTED) } else { even(term.k, DEPTH) };
+                if sparse && self.packed[t].is_none() { even(term.k, LISTED) } else { even(term.k, DEPTH) };
             for k0 in (0..term.k).step_by(step) {
                 let depth = step.min(term.k - k0);
-                let shared = self.packed.map(|all| {
-                    &all[packed_b_len(before + k0, self.n) + packed_b_len(depth, col0)..][..depth * wide]
-                });
+                let shared = self.packed[t]
+                    .map(|all| &all[packed_b_len(k0, self.n) + packed_b_len(depth, col0)..][..depth * wide]);
                 if sparse {
                     if !started {
                         // SAFETY: this block's own rows of sums, as chosen above.
@@ -328,7 +333,6 @@ impl Plan<'_> {
                 }
                 started = true;
             }
-            before += term.k;
         }
         if !started {
             // SAFETY: as above.

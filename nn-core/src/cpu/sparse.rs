@@ -25,7 +25,7 @@ const LISTING: f64 = 8.0;
 /// Fewer columns than this leave too few independent sums per row for the listed columns to pay.
 const MIN_COLUMNS: usize = 64;
 /// Elements of A looked at before deciding; a larger A is judged by evenly spaced lines.
-const SAMPLE: usize = 1 << 17;
+const SAMPLE: usize = 1 << 12;
 
 /// Whether the left side `rows` × `depth` is sparse enough for this kernel.
 pub(crate) fn worthwhile(simd: Simd, a: &Operand, rows: usize, depth: usize, cols: usize) -> bool {

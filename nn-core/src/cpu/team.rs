@@ -85,6 +85,31 @@ pub(super) fn share(count: usize, threads: usize, worker: Worker<'_>) {
     assert!(!job.panicked.load(SeqCst), "a thread of a parallel loop panicked");
 }
 
+/// The results of `work` for the numbers below `count`, in order, from as many threads as the current `rayon` pool has. Each
+/// thread begins with what `begin` returns and passes it from one number to the next.
+///
+/// For loops that take less than a millisecond: the threads keep looking for the next one for a moment, while those of
+/// `rayon` would have to be woken. Inside another such loop it runs on its own thread.
+///
+/// # Panics
+/// If `begin` or `work` does.
+pub fn in_parallel<W, T: Send>(
+    count: usize,
+    begin: impl Fn() -> W + Sync,
+    work: impl Fn(&mut W, usize) -> T + Sync,
+) -> Vec<T> {
+    let results: Vec<Mutex<Option<T>>> = (0..count).map(|_| Mutex::new(None)).collect();
+    share(count, rayon::current_num_threads(), &|numbers| {
+        let mut workspace = begin();
+        for number in numbers {
+            let result = work(&mut workspace, number);
+            *results[number].lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        }
+    });
+    let result = |slot: Mutex<Option<T>>| slot.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.into_iter().filter_map(result).collect()
+}
+
 /// Closes the loop when the caller is done, also by a panic, and waits for those that are inside.
 struct Open<'t>(&'t Team);
 
@@ -200,6 +225,17 @@ mod tests {
                 assert_eq!(sum(count, threads), count * (count + 1) / 2);
             }
         }
+    }
+
+    #[test]
+    fn results_are_in_order() {
+        let squares = in_parallel(100, Vec::new, |seen, number| {
+            // Numbers rise within a thread.
+            assert!(seen.last().is_none_or(|last| *last < number));
+            seen.push(number);
+            number * number
+        });
+        assert_eq!(squares, (0..100).map(|number| number * number).collect::<Vec<_>>());
     }
 
     #[test]

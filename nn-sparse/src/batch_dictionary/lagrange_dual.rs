@@ -1,7 +1,7 @@
 //! The atoms that are best for given codes.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
-use rayon::prelude::*;
+use nn_core::cpu::in_parallel;
 
 use crate::factor::Factor;
 
@@ -150,12 +150,12 @@ fn factor(matrix: &Array2<f64>) -> Option<Factor> {
 /// A row for each solution of the system with a column of the identity.
 fn inverse(matrix: &Array2<f64>) -> Option<Array2<f64>> {
     let (count, factor) = (matrix.nrows(), factor(matrix)?);
-    let solution = |at: usize| {
+    let solution = |_: &mut (), at: usize| {
         let mut values = vec![0.0; count];
         values[at] = 1.0;
         factor.solve(&mut values);
         values
     };
-    let rows: Vec<Vec<f64>> = (0..count).into_par_iter().map(solution).collect();
+    let rows: Vec<Vec<f64>> = in_parallel(count, || (), solution);
     Some(Array2::from_shape_fn((count, count), |(row, column)| rows[row][column]))
 }

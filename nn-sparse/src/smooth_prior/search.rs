@@ -1,7 +1,7 @@
 //! The code of a sample, by conjugate gradients.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
-use rayon::prelude::*;
+use nn_core::cpu::in_parallel;
 
 use super::{SmoothCodes, SmoothPriorSettings};
 use crate::Dictionary;
@@ -17,8 +17,8 @@ pub(super) fn codes(
     settings: &SmoothPriorSettings,
     samples: ArrayView2<'_, f64>,
 ) -> SmoothCodes {
-    let of_sample = |at: usize| Search::new(dictionary, settings, samples.row(at)).minimize();
-    let found: Vec<(Vec<f64>, f64, bool)> = (0..samples.nrows()).into_par_iter().map(of_sample).collect();
+    let of_sample = |_: &mut (), at: usize| Search::new(dictionary, settings, samples.row(at)).minimize();
+    let found: Vec<(Vec<f64>, f64, bool)> = in_parallel(samples.nrows(), || (), of_sample);
     let mut shares = Array2::zeros((samples.nrows(), dictionary.len()));
     for (mut row, (code, ..)) in shares.axis_iter_mut(Axis(0)).zip(&found) {
         row.assign(&ArrayView1::from(code));

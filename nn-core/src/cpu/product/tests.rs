@@ -84,7 +84,7 @@ fn all_sizes_and_transposes() {
                     let b = values(k * n, 2, 1.0);
                     for (ta, tb) in [(false, false), (false, true), (true, false), (true, true)] {
                         let (a, b) = (operand(&a, m, k, ta), operand(&b, k, n, tb));
-                        let terms = [Term { a, b, k, scale: 1.0 }];
+                        let terms = [Term { a, b, packed: None, k, scale: 1.0 }];
                         close(&sums(m, n, &terms), n, &terms);
                     }
                 }
@@ -104,7 +104,7 @@ fn sparse_equals_dense_in_bits() {
                 let a = values(m * k, 5, 0.3);
                 let b = values(k * n, 6, 1.0);
                 let (a, b) = (operand(&a, m, k, ta), operand(&b, k, n, false));
-                let terms = [Term { a, b, k, scale }];
+                let terms = [Term { a, b, packed: None, k, scale }];
                 let run = |sparse: u64| {
                     let mut out = vec![0.0; m * n];
                     let sink = Sink::Store(Shared::new(&mut out), n);
@@ -124,7 +124,13 @@ fn threads_do_not_change_bits() {
         for density in [1.0, 0.2] {
             let a = values(m * k, 3, density);
             let b = values(k * n, 4, 1.0);
-            let terms = [Term { a: operand(&a, m, k, false), b: operand(&b, k, n, true), k, scale: 1.0 }];
+            let terms = [Term {
+                a: operand(&a, m, k, false),
+                b: operand(&b, k, n, true),
+                packed: None,
+                k,
+                scale: 1.0,
+            }];
             let one = pool(1).install(|| sums(m, n, &terms));
             for threads in [2, 5] {
                 let many = pool(threads).install(|| sums(m, n, &terms));
@@ -141,8 +147,14 @@ fn terms_add_up() {
             let (a, b) = (values(m * k, 7, first), values(k * n, 8, 1.0));
             let (c, d) = (values(m * 50, 9, second), values(50 * n, 10, 1.0));
             let terms = [
-                Term { a: operand(&a, m, k, true), b: operand(&b, k, n, false), k, scale: 0.5 },
-                Term { a: operand(&c, m, 50, false), b: operand(&d, 50, n, true), k: 50, scale: -1.0 },
+                Term { a: operand(&a, m, k, true), b: operand(&b, k, n, false), packed: None, k, scale: 0.5 },
+                Term {
+                    a: operand(&c, m, 50, false),
+                    b: operand(&d, 50, n, true),
+                    packed: None,
+                    k: 50,
+                    scale: -1.0,
+                },
             ];
             close(&sums(m, n, &terms), n, &terms);
             // The same product added and subtracted leaves next to nothing.
@@ -155,7 +167,13 @@ fn terms_add_up() {
 #[test]
 fn empty_products() {
     let data = values(100, 11, 1.0);
-    let empty = |k| Term { a: operand(&data, 3, k, false), b: operand(&data, k, 20, false), k, scale: 1.0 };
+    let empty = |k| Term {
+        a: operand(&data, 3, k, false),
+        b: operand(&data, k, 20, false),
+        packed: None,
+        k,
+        scale: 1.0,
+    };
     assert_eq!(sums(3, 20, &[empty(0)]), [0.0; 60]);
     assert_eq!(sums(3, 20, &[]), [0.0; 60]);
     product(0, 20, &[empty(2)], &|_| panic!("no block"));
@@ -166,8 +184,13 @@ fn empty_products() {
 #[test]
 fn a_finish_may_multiply_again() {
     let data = values(64 * 64, 12, 1.0);
-    let terms =
-        [Term { a: operand(&data, 64, 64, false), b: operand(&data, 64, 64, true), k: 64, scale: 1.0 }];
+    let terms = [Term {
+        a: operand(&data, 64, 64, false),
+        b: operand(&data, 64, 64, true),
+        packed: None,
+        k: 64,
+        scale: 1.0,
+    }];
     let plain = sums(64, 64, &terms);
     product(64, 64, &terms, &|_| assert_eq!(sums(64, 64, &terms), plain));
 }
@@ -178,7 +201,13 @@ fn portable_kernels() {
         for (m, n, k) in [(1, 1, 1), (7, 9, 33), (13, 100, 70)] {
             let (a, b) = (values(m * k, 13, 0.4), values(k * n, 14, 1.0));
             for (ta, tb) in [(false, false), (true, true)] {
-                let terms = [Term { a: operand(&a, m, k, ta), b: operand(&b, k, n, tb), k, scale: -2.0 }];
+                let terms = [Term {
+                    a: operand(&a, m, k, ta),
+                    b: operand(&b, k, n, tb),
+                    packed: None,
+                    k,
+                    scale: -2.0,
+                }];
                 let mut out = vec![0.0; m * n];
                 run_with(Simd::Portable, m, n, &terms, sparse, Sink::Store(Shared::new(&mut out), n));
                 close(&out, n, &terms);
@@ -191,6 +220,12 @@ fn portable_kernels() {
 #[should_panic(expected = "beyond its data")]
 fn operands_are_checked() {
     let data = [0.0; 10];
-    let terms = [Term { a: operand(&data, 2, 5, false), b: operand(&data, 5, 3, false), k: 5, scale: 1.0 }];
+    let terms = [Term {
+        a: operand(&data, 2, 5, false),
+        b: operand(&data, 5, 3, false),
+        packed: None,
+        k: 5,
+        scale: 1.0,
+    }];
     product(2, 3, &terms, &|_| ());
 }
