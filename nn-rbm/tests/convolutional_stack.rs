@@ -230,3 +230,28 @@ fn machines_that_do_not_fit_are_refused() {
     assert!(push(filters::real(&device, next, 1.0)).unwrap_err().contains("pooling units are binary"));
     push(binary(&device, next, 1.0)).unwrap();
 }
+
+/// Within a border of as many pixels as a block has units, all pooling units of the image stand where they stood, one further
+/// in.
+#[test]
+fn a_stack_for_larger_images_has_the_same_features_inside() {
+    for (device, tolerance) in both(1e-14, 1e-6) {
+        let device = &device;
+        let dbn = ConvolutionalDbn::new(binary(device, BOTTOM, 1.2));
+        let larger = dbn.of_size(7, 9).unwrap();
+        let image = Array2::from_shape_fn((1, 15), |(_, pixel)| (pixel % 3) as f64 / 2.0);
+        let mut bordered = Array2::zeros((1, 63));
+        (0..15).for_each(|pixel| bordered[[0, (pixel / 5 + 2) * 9 + pixel % 5 + 2]] = image[[0, pixel]]);
+        let features = |dbn: &ConvolutionalDbn, image: &Array2<f64>| {
+            dbn.features(&device.tensor_f64(image)).swap_remove(0).to_array_f64().unwrap()
+        };
+        let (own, inside) = (features(&dbn, &image), features(&larger, &bordered));
+        assert_eq!((own.dim(), inside.dim()), ((1, 4), (1, 24)));
+        for at in 0..4 {
+            // The second row of four blocks, from the second block on.
+            assert!((own[[0, at]] - inside[[0, (4 + 1) * 2 + at]]).abs() < tolerance);
+        }
+    }
+    let error = stack(&Device::reference()).of_size(7, 8).unwrap_err().to_string();
+    assert!(error.contains("crop images to 7×7"), "{error}");
+}

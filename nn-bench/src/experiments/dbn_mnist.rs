@@ -1,5 +1,7 @@
 //! A deep belief network of digits and their labels: greedy training, the up-down algorithm, backpropagation.
 
+mod tower;
+
 use ndarray::Axis;
 use nn_core::init::Initialization;
 use nn_core::loss::error_rate;
@@ -20,6 +22,7 @@ use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
 use crate::training::Training;
 use crate::trial::Trial;
+use tower::Tower;
 
 /// The experiment.
 #[derive(Debug)]
@@ -35,6 +38,7 @@ const TRAINING: u64 = 3;
 const BOUNDS: u64 = 4;
 const PICTURES: u64 = 5;
 const OUTPUT: u64 = 6;
+const TOWER: u64 = 7;
 
 /// What a profile sets.
 struct Recipe {
@@ -49,6 +53,7 @@ struct Recipe {
     /// At the start; it falls to 0.
     up_down_rate: f32,
     backprop_epochs: u64,
+    tower: Tower,
     betas: Betas,
     /// Gibbs sweeps of the top before a digit is drawn, and before reverse chains start.
     settle: u64,
@@ -65,6 +70,7 @@ impl Recipe {
                 up_down_epochs: 12,
                 up_down_rate: 0.05,
                 backprop_epochs: 20,
+                tower: Tower { hidden: 50, epochs: [20, 5, 5], rates: [0.1, 0.02] },
                 betas: Betas::shrunk(20),
                 settle: 100,
             },
@@ -76,6 +82,7 @@ impl Recipe {
                 up_down_epochs: 20,
                 up_down_rate: 0.05,
                 backprop_epochs: 60,
+                tower: Tower { hidden: 200, epochs: [30, 20, 20], rates: [0.1, 0.02] },
                 betas: Betas::published(),
                 settle: 1000,
             },
@@ -87,6 +94,7 @@ impl Recipe {
                 up_down_epochs: 60,
                 up_down_rate: 0.05,
                 backprop_epochs: 30,
+                tower: Tower { hidden: 100, epochs: [60, 20, 20], rates: [0.1, 0.02] },
                 betas: Betas::shrunk(5),
                 settle: 1000,
             },
@@ -133,12 +141,13 @@ impl Experiment for DbnMnist {
         describe(run, &recipe);
         let digits = Digits::load(run, recipe.digits)?;
         let means = digits.train.to_f32().mean_axis(Axis(0)).unwrap_or_default();
-        let bottom = |device: &Device| {
+        let machine = |device: &Device, hidden: usize| {
             let visible = Box::new(Bernoulli::with_means(device, means.view()));
-            let hidden = Box::new(Bernoulli::new(device, recipe.hidden[0]));
+            let hidden = Box::new(Bernoulli::new(device, hidden));
             let rbm = Rbm::new(device, visible, hidden, key.fold_in(WEIGHTS)).while_doing("setting up")?;
             Ok::<Dbn, RunError>(Dbn::new(rbm))
         };
+        let bottom = |device: &Device| machine(device, recipe.hidden[0]);
         let drawn = |device: &Device| {
             let mut data = digits::labelled(device, &digits.train)?;
             data.binarize = Binarize::EachTime;
@@ -156,6 +165,8 @@ impl Experiment for DbnMnist {
             key,
         };
 
+        let first = machine(&device, recipe.tower.hidden)?;
+        stage.tower(run, first, key.fold_in(TOWER))?;
         let mut dbn = bottom(&device)?;
         let mut bounds = Vec::new();
         for layer in 0..recipe.hidden.len() {
@@ -363,6 +374,7 @@ fn describe(run: &mut Run, recipe: &Recipe) {
         ),
         ("epochs of backpropagation", recipe.backprop_epochs.to_string()),
         ("backpropagation", "pixels drawn each time, rate 0.1 falling to 0, momentum 0.9".to_string()),
+        ("tower of machines begun upside down", recipe.tower.described()),
         ("AIS temperatures", recipe.betas.count().to_string()),
     ] {
         report.setting(name, value);

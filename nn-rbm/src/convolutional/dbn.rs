@@ -57,6 +57,20 @@ impl ConvolutionalDbn {
         Ok(())
     }
 
+    /// Copies of the machines for images of another size: all positions share their parameters.
+    ///
+    /// # Errors
+    /// If the filters and blocks of a layer do not fit, see [`Geometry::check`].
+    pub fn of_size(&self, mut height: usize, mut width: usize) -> Result<ConvolutionalDbn, Error> {
+        let mut layers = Vec::new();
+        for rbm in &self.layers {
+            let rbm = rbm.of_size(height, width)?;
+            [height, width] = rbm.geometry().blocks();
+            layers.push(rbm);
+        }
+        Ok(ConvolutionalDbn { layers })
+    }
+
     /// The machines from the bottom.
     pub fn layers(&self) -> &[ConvolutionalRbm] {
         &self.layers

@@ -92,6 +92,22 @@ impl ConvolutionalRbm {
         Ok(ConvolutionalRbm { visible, hidden, weights, geometry, expansion: Expansion::new(geometry) })
     }
 
+    /// A copy for images of another size: all positions share the parameters.
+    ///
+    /// # Errors
+    /// If filters and blocks do not fit, see [`Geometry::check`].
+    pub fn of_size(&self, height: usize, width: usize) -> Result<ConvolutionalRbm, Error> {
+        let geometry = Geometry { height, width, ..self.geometry };
+        geometry.check()?;
+        Ok(ConvolutionalRbm {
+            visible: self.visible.duplicate(),
+            hidden: self.hidden.clone_units(),
+            weights: self.weights.duplicate(),
+            geometry,
+            expansion: Expansion::new(geometry),
+        })
+    }
+
     /// The sizes.
     pub fn geometry(&self) -> &Geometry {
         &self.geometry

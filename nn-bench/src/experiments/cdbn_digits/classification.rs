@@ -1,16 +1,20 @@
 //! A linear classifier on pixels and on the pooling units of each layer.
 
+use ndarray::Array2;
 use nn_core::{ACC, Binarize, Cases, Dataset, Device, Key, OLD, Over, Reduction, Tensor, Window, x};
 use nn_data::Images;
 use nn_rbm::ConvolutionalDbn;
 use nn_rbm::convolutional::Geometry;
 
 use super::{Recipe, features};
-use crate::digits::{self, CLASSES, Digits};
+use crate::digits::{self, CLASSES, Digits, SIDE};
 use crate::linear_classifier::Classified;
 use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
 use crate::standardization::Standardization;
+
+/// Blank pixels around a digit whose features are classified: half a filter, as filters have learned from digits without.
+pub(super) const BORDER: usize = 4;
 
 /// The features that are classified.
 pub(super) const FEATURES: [(&str, &str); 4] =
@@ -35,10 +39,12 @@ impl Recipe {
         let train = digits.train.first_of_each_class(most / CLASSES).while_doing(doing)?;
         let first: Vec<usize> = (0..self.tests.min(digits.test.len())).collect();
         let test = digits.test.rows(&first).while_doing(doing)?;
+        let wide = dbn.of_size(SIDE + 2 * BORDER, SIDE + 2 * BORDER).while_doing(doing)?;
         let of = |images: &Images| -> Result<(Vec<Tensor>, Vec<usize>), RunError> {
-            let pixels = device.tensor(&images.to_f32());
-            let pooled = features(dbn, &pixels);
-            let layers = pooled.iter().zip(dbn.layers()).zip(WINDOWS);
+            let pixels = images.to_f32();
+            let pooled = features(&wide, &device.tensor(&bordered(&pixels)));
+            let pixels = device.tensor(&pixels);
+            let layers = pooled.iter().zip(wide.layers()).zip(WINDOWS);
             let layers = layers.map(|((pooled, rbm), windows)| seen(rbm.geometry(), pooled, windows));
             Ok((std::iter::once(pixels).chain(layers).collect(), digits::classes_of(images)))
         };
@@ -84,11 +90,23 @@ fn first_of_each(classes: &[usize], count: usize) -> Vec<usize> {
     (0..classes.len()).filter(take).collect()
 }
 
+/// Digits within a border of blank pixels, so that filters meet strokes near the edge with each of their parts.
+fn bordered(digits: &Array2<f32>) -> Array2<f32> {
+    let side = SIDE + 2 * BORDER;
+    Array2::from_shape_fn((digits.nrows(), side * side), |(digit, at)| {
+        let inside = |place: usize| place.checked_sub(BORDER).filter(|&place| place < SIDE);
+        match (inside(at / side), inside(at % side)) {
+            (Some(row), Some(column)) => digits[(digit, row * SIDE + column)],
+            _ => 0.0,
+        }
+    })
+}
+
 /// Features beside each other, with their classes.
 fn beside(parts: &[Tensor], classes: &[usize]) -> Result<Dataset, RunError> {
     let (inputs, device) = (columns_beside(parts), parts[0].device());
     let one_hot = |(case, class): (usize, usize)| if classes[case] == class { 1.0 } else { 0.0 };
-    let targets = device.tensor(&ndarray::Array2::from_shape_fn((classes.len(), CLASSES), one_hot));
+    let targets = device.tensor(&Array2::from_shape_fn((classes.len(), CLASSES), one_hot));
     Dataset::on_device(Cases::new(inputs, targets), Binarize::Never).while_doing("classifying digits")
 }
 
@@ -139,7 +157,16 @@ fn columns_beside(parts: &[Tensor]) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::Array2;
+
+    #[test]
+    fn digits_stand_within_their_border() {
+        let digits = Array2::from_shape_fn((2, SIDE * SIDE), |(digit, at)| (digit * 1000 + at) as f32 + 1.0);
+        let wide = bordered(&digits);
+        assert_eq!((wide.dim(), wide.sum()), ((2, 36 * 36), digits.sum()));
+        for (digit, row, column) in [(0, 0, 0), (0, 27, 27), (1, 5, 9)] {
+            assert_eq!(wide[(digit, (row + 4) * 36 + column + 4)], digits[(digit, row * 28 + column)]);
+        }
+    }
 
     /// By the definition, one position after the other.
     #[test]

@@ -1,6 +1,6 @@
 //! What the experiment says of itself and of what it found.
 
-use super::classification::{FEATURES, Found, SMALL, WINDOWS};
+use super::classification::{BORDER, FEATURES, Found, SMALL, WINDOWS};
 use super::{HIDDEN_BIAS, Layer, Recipe, VISIBLE_BIAS};
 use crate::linear_classifier::Classified;
 use crate::report::{Axes, short_number};
@@ -41,6 +41,7 @@ pub(super) fn describe(run: &mut Run, recipe: &Recipe) {
             windows.iter().map(|[side, step]| format!("{side}×{side} with step {step}")).collect();
         report.setting(format!("windows over layer {}", layer + 1), sizes.join(", "));
     }
+    report.setting("blank pixels around a digit to classify", BORDER);
     report.setting("length at a position", format!("√(sum of squares over the maps + {SMALL})"));
     report.setting("decays to choose from", format!("{:?}", classifier.decays));
     report.setting("epochs of the classifier", classifier.epochs);

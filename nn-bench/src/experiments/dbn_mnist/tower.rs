@@ -1,0 +1,82 @@
+//! A network each machine of which begins as the one below it upside down: from there the bound can only rise.
+
+use nn_core::{Key, Penalty, Schedule, Sgd};
+use nn_rbm::dbn::{Dbn, GreedyLearner};
+use nn_rbm::estimator::Persistent;
+
+use super::{BATCH, CHAINS, PIXELS, Recipe, Stage, WEIGHTS};
+use crate::report::short_number;
+use crate::run::Run;
+use crate::run_error::{RunError, WhileDoing};
+
+/// What a profile sets.
+pub(super) struct Tower {
+    /// Hidden units of the first and the third layer; the second has as many as there are pixels.
+    pub hidden: usize,
+    /// Of each machine.
+    pub epochs: [u64; 3],
+    /// Of the first machine, and of those that begin with weights that know much already; both fall to 0.
+    pub rates: [f32; 2],
+}
+
+impl Tower {
+    fn sizes(&self) -> [usize; 3] {
+        [self.hidden, PIXELS, self.hidden]
+    }
+
+    pub fn described(&self) -> String {
+        let [first, second, third] = self.sizes();
+        let [own, later] = self.rates;
+        format!("{PIXELS}-{first}-{second}-{third}, {:?} epochs, rates {own} and {later}", self.epochs)
+    }
+}
+
+impl Stage<'_> {
+    /// Trains a tower from this machine and reports the bound of each layer.
+    pub(super) fn tower(&self, run: &mut Run, mut dbn: Dbn, key: Key) -> Result<(), RunError> {
+        let tower = &self.recipe.tower;
+        let mut rows = Vec::new();
+        for (layer, &hidden) in tower.sizes().iter().enumerate() {
+            if layer > 0 {
+                let key = key.fold_in(WEIGHTS).fold_in(layer as u64);
+                dbn = dbn.add_transposed(hidden, None, key).while_doing("adding a layer")?;
+            }
+            let stage = format!("tower{}", layer + 1);
+            let mut learner = self.recipe.of_tower(dbn, layer, self.updates(tower.epochs[layer]), key)?;
+            let watched: Vec<usize> = (0..1000.min(self.train.len())).collect();
+            let watch = self.train.cases(&watched, key);
+            let training = self.training(&stage, tower.epochs[layer], 20 + layer as u64);
+            training.run(run, &mut learner, &self.train, watch)?;
+            dbn = learner.into_dbn();
+            let bound = self.bound(run, &dbn, &stage)?;
+            rows.push(vec![
+                (layer + 1).to_string(),
+                short_number(bound.forward),
+                short_number(bound.reverse),
+            ]);
+        }
+        let title =
+            "Lower bound on log p of the test digits, each machine begun as the one below upside down";
+        run.report.table(title, &["layers", "with forward AIS", "with reverse AIS"], rows)?;
+        Ok(())
+    }
+}
+
+impl Recipe {
+    /// A learner of the top of a tower.
+    fn of_tower(
+        &self,
+        dbn: Dbn,
+        layer: usize,
+        updates: u64,
+        key: Key,
+    ) -> Result<GreedyLearner<Sgd>, RunError> {
+        let doing = "setting up a machine";
+        let from = self.tower.rates[layer.min(1)];
+        let rate = Schedule::Linear { from, to: 0.0, updates };
+        let sgd = Sgd::new(&dbn.top, rate, 0.5, Penalty::l2(self.decay)).while_doing(doing)?;
+        let key = key.fold_in(CHAINS).fold_in(layer as u64);
+        let chains = Persistent::new(&dbn.top, BATCH, 1, key).while_doing(doing)?;
+        Ok(GreedyLearner::new(dbn, chains, sgd))
+    }
+}
