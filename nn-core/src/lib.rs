@@ -69,6 +69,7 @@ pub use backend::{Backend, Over, Reduction, Values, ValuesMut};
 pub use case_source::CaseSource;
 pub use cases::Cases;
 pub use corruption::Corruption;
+pub use cpu::in_parallel;
 pub use dataset::{Binarize, Dataset};
 pub use device::Device;
 pub use error::Error;

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use ndarray::{Array2, ArrayView2, Axis};
-use nn_core::cpu::in_parallel;
+use nn_core::in_parallel;
 
 use crate::Dictionary;
 

@@ -1,8 +1,7 @@
 //! A dictionary: the atoms that samples are sums of.
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
-use nn_core::Error;
-use nn_core::cpu::in_parallel;
+use nn_core::{Error, in_parallel};
 
 /// Atoms d_k, a row each, atoms × values, and their products with each other, the Gram matrix G = D·Dᵀ.
 ///

@@ -3,8 +3,7 @@
 mod file;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
-use nn_core::cpu::in_parallel;
-use nn_core::{Error, Key};
+use nn_core::{Error, Key, in_parallel};
 
 use crate::{Codes, Dictionary, Encoding, Lasso};
 

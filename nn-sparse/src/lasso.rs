@@ -1,8 +1,7 @@
 //! Codes by the lasso.
 
 use ndarray::{ArrayView2, Axis, Slice};
-use nn_core::Error;
-use nn_core::cpu::in_parallel;
+use nn_core::{Error, in_parallel};
 
 use crate::certificate::{Certificate, Status};
 use crate::inference::{Request, Solver, Workspace};

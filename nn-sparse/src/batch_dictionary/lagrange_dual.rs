@@ -1,7 +1,7 @@
 //! The atoms that are best for given codes.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
-use nn_core::cpu::in_parallel;
+use nn_core::in_parallel;
 
 use crate::factor::Factor;
 

@@ -1,7 +1,7 @@
 //! The code of a sample, by conjugate gradients.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
-use nn_core::cpu::in_parallel;
+use nn_core::in_parallel;
 
 use super::{SmoothCodes, SmoothPriorSettings};
 use crate::Dictionary;
