@@ -15,8 +15,8 @@ pub(super) struct Tower {
     pub hidden: usize,
     /// Of each machine.
     pub epochs: [u64; 3],
-    /// Of the first machine, and of those that begin with weights that know much already; both fall to 0.
-    pub rates: [f32; 2],
+    /// At the start; they fall to 0. What begins with weights that know much already is to keep that.
+    pub rates: [f32; 3],
 }
 
 impl Tower {
@@ -26,8 +26,8 @@ impl Tower {
 
     pub fn described(&self) -> String {
         let [first, second, third] = self.sizes();
-        let [own, later] = self.rates;
-        format!("{PIXELS}-{first}-{second}-{third}, {:?} epochs, rates {own} and {later}", self.epochs)
+        let Tower { epochs, rates, .. } = self;
+        format!("{PIXELS}-{first}-{second}-{third}, {epochs:?} epochs, rates {rates:?} falling to 0")
     }
 }
 
@@ -72,8 +72,7 @@ impl Recipe {
         key: Key,
     ) -> Result<GreedyLearner<Sgd>, RunError> {
         let doing = "setting up a machine";
-        let from = self.tower.rates[layer.min(1)];
-        let rate = Schedule::Linear { from, to: 0.0, updates };
+        let rate = Schedule::Linear { from: self.tower.rates[layer], to: 0.0, updates };
         let sgd = Sgd::new(&dbn.top, rate, 0.5, Penalty::l2(self.decay)).while_doing(doing)?;
         let key = key.fold_in(CHAINS).fold_in(layer as u64);
         let chains = Persistent::new(&dbn.top, BATCH, 1, key).while_doing(doing)?;
