@@ -1,7 +1,7 @@
 //! Right sides of products, packed once and kept with their memory until it is written again.
 //!
 //! The weights of a model meet many left sides between two updates: sweeps of mean field, steps of Gibbs sampling,
-//! temperatures of annealed importance sampling. Packing them costs a tenth to a third of a product with a hundred rows.
+//! temperatures of annealed importance sampling. With a hundred rows on the left, packing is some 5 % of a product.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

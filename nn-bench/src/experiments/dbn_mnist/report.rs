@@ -19,6 +19,11 @@ pub(super) fn describe(run: &mut Run, recipe: &Recipe) {
          estimate the bound errs high, with the reverse one low if its chains are fair samples of the top. Differences \
          from the papers: persistent chains in greedy training, minibatches of 100, fewer epochs.",
     );
+    report.reproduces(
+        "That each layer raises the bound is provable only where a machine begins as the one below it upside down, which \
+         takes layers of fitting sizes: the tower does so. In the network of the papers the second and third machine \
+         begin with weights that know nothing, and the bound falls before it rises.",
+    );
     let sizes: Vec<String> = recipe.hidden.iter().map(usize::to_string).collect();
     for (name, value) in [
         ("layers", format!("{PIXELS}-{}, {CLASSES} labels at the top", sizes.join("-"))),

@@ -1,4 +1,4 @@
-//! A network each machine of which begins as the one below it upside down: from there the bound can only rise.
+//! A network each machine of which begins as the one below it upside down: with the bound that was reached below.
 
 use nn_core::{Key, Penalty, Schedule, Sgd};
 use nn_rbm::dbn::{Dbn, GreedyLearner};
