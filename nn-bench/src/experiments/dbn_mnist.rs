@@ -30,7 +30,10 @@ use tower::Tower;
 pub struct DbnMnist;
 
 const PIXELS: usize = SIDE * SIDE;
+/// Cases of a minibatch, and chains beside it.
 const BATCH: usize = 100;
+/// Rate of greedy training at its beginning.
+const GREEDY_RATE: f32 = 0.1;
 
 // Purposes of the keys of a run.
 const WEIGHTS: u64 = 1;
@@ -197,15 +200,20 @@ impl Experiment for DbnMnist {
 }
 
 impl Recipe {
-    /// A learner of the top of a network.
-    fn greedy(&self, dbn: Dbn, cases: usize, key: Key) -> Result<GreedyLearner<Sgd>, RunError> {
+    /// A learner of the top of a network, its rate falling to 0 from this one on.
+    fn learner(&self, dbn: Dbn, rate: f32, updates: u64, key: Key) -> Result<GreedyLearner<Sgd>, RunError> {
         let doing = "setting up a machine";
-        let updates = self.greedy_epochs[dbn.lower.len()] * (cases / BATCH) as u64;
-        let rate = Schedule::Linear { from: 0.1, to: 0.0, updates };
+        let rate = Schedule::Linear { from: rate, to: 0.0, updates };
         let sgd = Sgd::new(&dbn.top, rate, 0.5, Penalty::l2(self.decay)).while_doing(doing)?;
         let key = key.fold_in(CHAINS).fold_in(dbn.lower.len() as u64);
-        let chains = Persistent::new(&dbn.top, 100, 1, key).while_doing(doing)?;
+        let chains = Persistent::new(&dbn.top, BATCH, 1, key).while_doing(doing)?;
         Ok(GreedyLearner::new(dbn, chains, sgd))
+    }
+
+    /// The same in the network of the papers, of so many cases.
+    fn greedy(&self, dbn: Dbn, cases: usize, key: Key) -> Result<GreedyLearner<Sgd>, RunError> {
+        let updates = self.greedy_epochs[dbn.lower.len()] * (cases / BATCH) as u64;
+        self.learner(dbn, GREEDY_RATE, updates, key)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the experiment says of itself and of what it found.
 
-use super::{Bound, CLASSES, PIXELS, Recipe};
+use super::{BATCH, Bound, CLASSES, GREEDY_RATE, PIXELS, Recipe};
 use crate::report::{Axes, short_number};
 use crate::run::Run;
 use crate::run_error::RunError;
@@ -28,7 +28,7 @@ pub(super) fn describe(run: &mut Run, recipe: &Recipe) {
     for (name, value) in [
         ("layers", format!("{PIXELS}-{}, {CLASSES} labels at the top", sizes.join("-"))),
         ("epochs of greedy training, layer by layer", format!("{:?}", recipe.greedy_epochs)),
-        ("greedy training", "PCD-1, 100 chains, rate 0.1 falling to 0, momentum 0.5".to_string()),
+        ("greedy training", format!("PCD-1, {BATCH} chains, rate {GREEDY_RATE} falling to 0, momentum 0.5")),
         ("weight decay of greedy training (L2)", recipe.decay.to_string()),
         ("epochs of the up-down algorithm", recipe.up_down_epochs.to_string()),
         (

@@ -1,10 +1,9 @@
 //! A network each machine of which begins as the one below it upside down: with the bound that was reached below.
 
-use nn_core::{Key, Penalty, Schedule, Sgd};
-use nn_rbm::dbn::{Dbn, GreedyLearner};
-use nn_rbm::estimator::Persistent;
+use nn_core::Key;
+use nn_rbm::dbn::Dbn;
 
-use super::{BATCH, CHAINS, PIXELS, Recipe, Stage, WEIGHTS};
+use super::{PIXELS, Stage, WEIGHTS};
 use crate::report::short_number;
 use crate::run::Run;
 use crate::run_error::{RunError, WhileDoing};
@@ -42,7 +41,8 @@ impl Stage<'_> {
                 dbn = dbn.add_transposed(hidden, None, key).while_doing("adding a layer")?;
             }
             let stage = format!("tower{}", layer + 1);
-            let mut learner = self.recipe.of_tower(dbn, layer, self.updates(tower.epochs[layer]), key)?;
+            let mut learner =
+                self.recipe.learner(dbn, tower.rates[layer], self.updates(tower.epochs[layer]), key)?;
             let watched: Vec<usize> = (0..1000.min(self.train.len())).collect();
             let watch = self.train.cases(&watched, key);
             let training = self.training(&stage, tower.epochs[layer], 20 + layer as u64);
@@ -59,23 +59,5 @@ impl Stage<'_> {
             "Lower bound on log p of the test digits, each machine begun as the one below upside down";
         run.report.table(title, &["layers", "with forward AIS", "with reverse AIS"], rows)?;
         Ok(())
-    }
-}
-
-impl Recipe {
-    /// A learner of the top of a tower.
-    fn of_tower(
-        &self,
-        dbn: Dbn,
-        layer: usize,
-        updates: u64,
-        key: Key,
-    ) -> Result<GreedyLearner<Sgd>, RunError> {
-        let doing = "setting up a machine";
-        let rate = Schedule::Linear { from: self.tower.rates[layer], to: 0.0, updates };
-        let sgd = Sgd::new(&dbn.top, rate, 0.5, Penalty::l2(self.decay)).while_doing(doing)?;
-        let key = key.fold_in(CHAINS).fold_in(layer as u64);
-        let chains = Persistent::new(&dbn.top, BATCH, 1, key).while_doing(doing)?;
-        Ok(GreedyLearner::new(dbn, chains, sgd))
     }
 }
