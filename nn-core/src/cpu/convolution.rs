@@ -99,7 +99,7 @@ pub(super) fn forward(
     let simd = microkernel::simd();
     let window = patches.window;
     #[cfg(target_arch = "x86_64")]
-    if simd == Simd::Avx2 && winograd::takes_maps(&window, maps) {
+    if simd.has_avx2() && winograd::takes_maps(&window, maps) {
         // SAFETY: the processor has AVX2 and FMA.
         return unsafe { winograd::forward(patches, filters, maps, scale, finish) };
     }
@@ -143,7 +143,7 @@ pub(super) fn forward(
                         for tile in 0..tiles {
                             let (x, here) = part(across, tile, tiles);
                             let start = image.start.wrapping_add(taps + x * step);
-                            let left = LeftTile { start, row_stride: step, col_stride: 1 };
+                            let left = LeftTile::strided(start, step, 1);
                             let at = (row * across + x) * wide + panel * PANEL;
                             // SAFETY: the bordered rows hold the taps of all windows of the band, the packed filters
                             // `count` runs from `ky` on, `run * wide` apart, and the sums `here` rows from `at`.
@@ -201,8 +201,7 @@ pub(super) fn gradient(
             let sums = unsafe { std::slice::from_raw_parts_mut(all.at(number * len), len) };
             let (first, cases) = part(patches.cases, number, parts);
             #[cfg(target_arch = "x86_64")]
-            if simd == Simd::Avx2 && deltas.col_stride == 1 && winograd::takes_gradient(&window, cases, maps)
-            {
+            if simd.has_avx2() && deltas.col_stride == 1 && winograd::takes_gradient(&window, cases, maps) {
                 // SAFETY: the processor has AVX2 and FMA.
                 unsafe { winograd::part_gradient(patches, deltas, maps, first..first + cases, sums) };
                 continue;
@@ -266,7 +265,7 @@ fn case_gradient(
             for tile in 0..tiles {
                 let (tap, here) = part(run, tile, tiles);
                 let start = image.start.wrapping_add(ky * image.pitch + tap + from * left_stride);
-                let left = LeftTile { start, row_stride: 1, col_stride: window.stride[1] * window.channels };
+                let left = LeftTile::strided(start, 1, window.stride[1] * window.channels);
                 let at = (ky * run + tap) * wide + panel * PANEL;
                 // SAFETY: the bordered image holds the taps of all windows, the packed deltas one row for each of
                 // them, and the sums `here` rows from `at`.

@@ -131,7 +131,7 @@ fn add(sums: &mut [f32], values: &[f32], len: usize, step: usize) {
     match simd() {
         // SAFETY: the processor has AVX2 and FMA.
         #[cfg(target_arch = "x86_64")]
-        Simd::Avx2 => unsafe { add_avx2(sums, values, len, step) },
+        Simd::Avx2 | Simd::Avx512 => unsafe { add_avx2(sums, values, len, step) },
         Simd::Portable => add_portable(sums, values, len, step),
     }
 }

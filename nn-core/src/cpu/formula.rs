@@ -150,7 +150,7 @@ impl<'a> Program<'a> {
         match simd() {
             // SAFETY: the processor has AVX2 and FMA.
             #[cfg(target_arch = "x86_64")]
-            Simd::Avx2 => unsafe { self.run_avx2(strip, registers, out) },
+            Simd::Avx2 | Simd::Avx512 => unsafe { self.run_avx2(strip, registers, out) },
             Simd::Portable => self.run_portable(strip, registers, out),
         }
     }

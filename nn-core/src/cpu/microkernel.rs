@@ -2,10 +2,14 @@
 //!
 //! A tile is [`TILE_ROWS`] × [`PANEL`] sums. On AVX2 that is 6 × 2 registers of sums, 2 of B and one
 //! broadcast value of A: 15 of the 16 registers, and 12 independent chains, enough to keep two FMA units of
-//! latency 4 busy. Each step of `k` costs 12 FMAs (6 cycles) against 8 loads, so the loads never limit it.
+//! latency 4 busy. Each step of `k` costs 12 FMAs (6 cycles) against 8 loads, so the loads never limit it. With
+//! AVX-512 up to two by two tiles are held at once.
 //!
 //! Every sum is one chain of fused multiply-adds in ascending `k`; a tile that continues earlier blocks of
 //! `k` starts from the sums stored so far. That makes the bits of a product independent of how it was cut.
+
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 
 /// Rows of a tile of sums.
 pub(crate) const TILE_ROWS: usize = 6;
@@ -18,6 +22,9 @@ pub(crate) enum Simd {
     /// AVX2, FMA and POPCNT: 256-bit vectors with fused multiply-add.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// AVX-512F beside those, used where a row of a panel is a vector: tiles and rows of the sparse kernel.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
     /// Whatever the compiler makes of plain arrays.
     Portable,
 }
@@ -29,17 +36,38 @@ pub(crate) fn simd() -> Simd {
         && is_x86_feature_detected!("fma")
         && is_x86_feature_detected!("popcnt")
     {
-        return Simd::Avx2;
+        return if is_x86_feature_detected!("avx512f") { Simd::Avx512 } else { Simd::Avx2 };
     }
     Simd::Portable
 }
 
-/// The left side of a tile: element (r, k) lies at `start + r * row_stride + k * col_stride`.
+impl Simd {
+    /// Whether AVX2, FMA and POPCNT are there.
+    pub(crate) fn has_avx2(self) -> bool {
+        self != Simd::Portable
+    }
+}
+
+/// The left side of tiles: element (r, k) of group g of [`TILE_ROWS`] rows lies at
+/// `start + g * group_stride + r * row_stride + k * col_stride`.
 #[derive(Clone, Copy)]
 pub(crate) struct LeftTile {
     pub start: *const f32,
     pub row_stride: usize,
     pub col_stride: usize,
+    pub group_stride: usize,
+}
+
+impl LeftTile {
+    /// Rows at equal distances.
+    pub(crate) fn strided(start: *const f32, row_stride: usize, col_stride: usize) -> LeftTile {
+        LeftTile { start, row_stride, col_stride, group_stride: TILE_ROWS * row_stride }
+    }
+
+    /// The same without the first groups.
+    fn skip_groups(self, groups: usize) -> LeftTile {
+        LeftTile { start: self.start.wrapping_add(groups * self.group_stride), ..self }
+    }
 }
 
 /// The steps of a tile: `count` runs of `depth` steps, each so far from the one before on both sides. Rows of an image
@@ -108,8 +136,116 @@ pub(crate) unsafe fn tile(
     }
     match simd {
         #[cfg(target_arch = "x86_64")]
-        Simd::Avx2 => pick!(tile_avx2),
+        // SAFETY: passed on from the caller; wider than 8 columns means that there are 16.
+        Simd::Avx512 if cols > 8 => unsafe {
+            wide_tiles(rows, 1, runs, left, panel, 0, sums, stride, carry);
+        },
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx2 | Simd::Avx512 => pick!(tile_avx2),
         Simd::Portable => pick!(tile_portable),
+    }
+}
+
+/// [`tile`] for every group of `rows` and every panel of `cols`; panels are `panel_distance` apart, and sums may be
+/// written in all columns of all panels.
+///
+/// # Safety
+/// As [`tile`], for each group of rows and each panel.
+pub(crate) unsafe fn tiles(
+    simd: Simd,
+    rows: usize,
+    cols: usize,
+    runs: Runs,
+    left: LeftTile,
+    panels: *const f32,
+    panel_distance: usize,
+    sums: *mut f32,
+    stride: usize,
+    carry: bool,
+) {
+    // Groups of rows and panels whose tiles are held at once.
+    let (down, across) = match simd {
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx512 => (2, 2),
+        _ => (1, 1),
+    };
+    for column in (0..cols).step_by(across * PANEL) {
+        let panel = panels.wrapping_add(column / PANEL * panel_distance);
+        let mut row = 0;
+        while row < rows {
+            let left = left.skip_groups(row / TILE_ROWS);
+            let here = match rows - row {
+                rest if rest >= down * TILE_ROWS => down * TILE_ROWS,
+                rest => rest.min(TILE_ROWS),
+            };
+            // SAFETY: passed on from the caller.
+            unsafe {
+                let sums = sums.add(row * stride + column);
+                match simd {
+                    #[cfg(target_arch = "x86_64")]
+                    Simd::Avx512 => {
+                        let panels = (cols - column).div_ceil(PANEL).min(across);
+                        wide_tiles(here, panels, runs, left, panel, panel_distance, sums, stride, carry);
+                    }
+                    _ => tile(simd, here, cols - column, runs, left, panel, sums, stride, carry),
+                }
+            }
+            row += here;
+        }
+    }
+}
+
+/// Up to two groups of rows by one or two panels.
+///
+/// # Safety
+/// As [`tiles`]; the CPU has AVX-512.
+#[cfg(target_arch = "x86_64")]
+unsafe fn wide_tiles(
+    rows: usize,
+    panels: usize,
+    runs: Runs,
+    left: LeftTile,
+    panel: *const f32,
+    panel_distance: usize,
+    sums: *mut f32,
+    stride: usize,
+    carry: bool,
+) {
+    macro_rules! pick {
+        ($groups:literal, $rows:literal) => {
+            // SAFETY: passed on from the caller; the constants are those of the match.
+            unsafe {
+                match panels {
+                    1 => avx512::tiles::<$groups, $rows, 1>(
+                        runs,
+                        left,
+                        panel,
+                        panel_distance,
+                        sums,
+                        stride,
+                        carry,
+                    ),
+                    _ => avx512::tiles::<$groups, $rows, 2>(
+                        runs,
+                        left,
+                        panel,
+                        panel_distance,
+                        sums,
+                        stride,
+                        carry,
+                    ),
+                }
+            }
+        };
+    }
+    match rows {
+        1 => pick!(1, 1),
+        2 => pick!(1, 2),
+        3 => pick!(1, 3),
+        4 => pick!(1, 4),
+        5 => pick!(1, 5),
+        TILE_ROWS => pick!(1, 6),
+        _ => pick!(2, 6),
     }
 }
 
@@ -248,3 +384,6 @@ mod x86 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

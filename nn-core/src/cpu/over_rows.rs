@@ -106,7 +106,7 @@ impl Joined {
         match simd() {
             // SAFETY: the processor has AVX2 and FMA.
             #[cfg(target_arch = "x86_64")]
-            Simd::Avx2 => unsafe { self.add_avx2(reduction, values, first) },
+            Simd::Avx2 | Simd::Avx512 => unsafe { self.add_avx2(reduction, values, first) },
             Simd::Portable => self.add_portable(reduction, values, first),
         }
     }

@@ -146,7 +146,7 @@ pub(crate) fn pack_a(
 ) {
     let Operand::Strided(a) = a;
     #[cfg(target_arch = "x86_64")]
-    if simd == Simd::Avx2 && a.row_stride == 1 {
+    if simd.has_avx2() && a.row_stride == 1 {
         let data = &a.data[a.index(row0, k0)..];
         let whole = rows / TILE_ROWS;
         assert!(depth == 0 || (depth - 1) * a.col_stride + rows <= data.len());
@@ -213,7 +213,7 @@ fn transpose(
         return;
     }
     #[cfg(target_arch = "x86_64")]
-    if simd == Simd::Avx2 && (i_stride == 1 || j_stride == 1) {
+    if simd.has_avx2() && (i_stride == 1 || j_stride == 1) {
         assert!((i_count - 1) * i_stride + (j_count - 1) * j_stride < data.len());
         assert!((j_count - 1) * out_stride + i_count <= out.len());
         // SAFETY: the CPU has AVX2, and the corners of both rectangles were just checked.

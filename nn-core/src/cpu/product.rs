@@ -393,29 +393,31 @@ unsafe fn dense(
     let panels = cols.div_ceil(PANEL);
     let Operand::Strided(matrix) = term.a;
     let in_place = term.scale == 1.0 && matrix.col_stride == 1 && panels < PACK_A_PANELS;
-    let (start, row_stride, col_stride, group_stride) = if in_place {
-        let start = matrix.data[matrix.index(row0, k0)..].as_ptr();
-        (start, matrix.row_stride, 1, TILE_ROWS * matrix.row_stride)
+    let left = if in_place {
+        LeftTile::strided(matrix.data[matrix.index(row0, k0)..].as_ptr(), matrix.row_stride, 1)
     } else {
         let copy = packed_a.floats(packed_a_len(rows, depth));
         pack_a(simd, &term.a, term.scale, row0, rows, k0, depth, copy);
-        (copy.as_ptr(), 1, TILE_ROWS, TILE_ROWS * depth)
+        let (start, group_stride) = (copy.as_ptr(), TILE_ROWS * depth);
+        LeftTile { start, row_stride: 1, col_stride: TILE_ROWS, group_stride }
     };
     assert!(packed.len() >= panels * depth * PANEL);
-    for p in 0..panels {
-        let panel = packed[p * depth * PANEL..].as_ptr();
-        for (group, first) in (0..rows).step_by(TILE_ROWS).enumerate() {
-            let left = LeftTile { start: start.wrapping_add(group * group_stride), row_stride, col_stride };
-            // SAFETY: A holds these rows and columns (or the copy was made for them), the panel holds `depth`
-            // rows, and the caller vouches for all panels of all rows of `acc`.
-            unsafe {
-                let sums = acc.add(first * stride + p * PANEL);
-                let here = TILE_ROWS.min(rows - first);
-                let runs = Runs::one(depth);
-                microkernel::tile(simd, here, cols - p * PANEL, runs, left, panel, sums, stride, carry);
-            }
-        }
-    }
+    // SAFETY: A holds these rows and columns (or the copy was made for them), each panel holds `depth` rows, and the
+    // caller vouches for all panels of all rows of `acc`.
+    unsafe {
+        microkernel::tiles(
+            simd,
+            rows,
+            cols,
+            Runs::one(depth),
+            left,
+            packed.as_ptr(),
+            depth * PANEL,
+            acc,
+            stride,
+            carry,
+        )
+    };
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The product for a left side that is mostly zeros, such as binary states and pixels.
 //!
 //! For every row of A the columns that are not zero are listed with their values. Then a strip of up to
-//! [`MAX_PANELS`] panels of B (96 columns) is walked: the 12 vectors of sums of one row stay in registers
+//! [`MAX_PANELS`] panels of B (96 columns) is walked: the 12 vectors of sums of one row (6 with AVX-512) stay in registers
 //! while each listed column adds its multiple of a row of B. Every FMA reads its B from memory, so the strip
 //! is cut in `k` to [`STRIP`] floats, which stay in the first-level cache for all rows of A.
 //!
@@ -68,7 +68,7 @@ fn count(simd: Simd, values: &[f32]) -> usize {
     match simd {
         // SAFETY: the CPU has AVX2.
         #[cfg(target_arch = "x86_64")]
-        Simd::Avx2 => unsafe { avx2(values) },
+        Simd::Avx2 | Simd::Avx512 => unsafe { avx2(values) },
         Simd::Portable => body(values),
     }
 }
@@ -199,7 +199,7 @@ fn list(
             ends[s * rows + r] = match simd {
                 // SAFETY: the CPU has AVX2, and the room was just checked.
                 #[cfg(target_arch = "x86_64")]
-                Simd::Avx2 => unsafe { x86::append(part, offsets, values, start) as u32 },
+                Simd::Avx2 | Simd::Avx512 => unsafe { x86::append(part, offsets, values, start) as u32 },
                 Simd::Portable => append(part, offsets, values, start, 0) as u32,
             };
         }
@@ -234,19 +234,26 @@ unsafe fn strip_rows(
     sums: *mut f32,
     stride: usize,
 ) {
-    match simd {
-        // SAFETY: passed on from the caller; the constants are those of the match.
-        #[cfg(target_arch = "x86_64")]
-        Simd::Avx2 => unsafe {
-            match panels {
-                1 => x86::strip_rows::<1>(lists, starts, ends, b, panel_stride, sums, stride),
-                2 => x86::strip_rows::<2>(lists, starts, ends, b, panel_stride, sums, stride),
-                3 => x86::strip_rows::<3>(lists, starts, ends, b, panel_stride, sums, stride),
-                4 => x86::strip_rows::<4>(lists, starts, ends, b, panel_stride, sums, stride),
-                5 => x86::strip_rows::<5>(lists, starts, ends, b, panel_stride, sums, stride),
-                _ => x86::strip_rows::<6>(lists, starts, ends, b, panel_stride, sums, stride),
+    macro_rules! pick {
+        ($kernel:ident) => {
+            // SAFETY: passed on from the caller; the constants are those of the match.
+            unsafe {
+                match panels {
+                    1 => x86::$kernel::<1>(lists, starts, ends, b, panel_stride, sums, stride),
+                    2 => x86::$kernel::<2>(lists, starts, ends, b, panel_stride, sums, stride),
+                    3 => x86::$kernel::<3>(lists, starts, ends, b, panel_stride, sums, stride),
+                    4 => x86::$kernel::<4>(lists, starts, ends, b, panel_stride, sums, stride),
+                    5 => x86::$kernel::<5>(lists, starts, ends, b, panel_stride, sums, stride),
+                    _ => x86::$kernel::<6>(lists, starts, ends, b, panel_stride, sums, stride),
+                }
             }
-        },
+        };
+    }
+    match simd {
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx512 => pick!(wide_strip_rows),
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx2 => pick!(strip_rows),
         Simd::Portable => {
             for (r, (&start, &end)) in starts.iter().zip(ends).enumerate() {
                 for entry in start as usize..end as usize {
@@ -363,6 +370,46 @@ mod x86 {
                     for v in 0..2 {
                         _mm256_storeu_ps(sums.add(p * PANEL + v * 8), sum[p][v]);
                     }
+                }
+            }
+        }
+    }
+
+    /// [`strip_rows`] by vectors that hold a row of a panel.
+    ///
+    /// # Safety
+    /// As [`super::strip_rows`]; the CPU has AVX-512.
+    #[target_feature(enable = "avx512f")]
+    pub(super) unsafe fn wide_strip_rows<const P: usize>(
+        lists: &Lists,
+        starts: &[u32],
+        ends: &[u32],
+        b: *const f32,
+        panel_stride: usize,
+        sums: *mut f32,
+        stride: usize,
+    ) {
+        for (r, (&start, &end)) in starts.iter().zip(ends).enumerate() {
+            let (start, end) = (start as usize, end as usize);
+            if start == end {
+                continue;
+            }
+            let (offsets, values) = (&lists.offsets[start..end], &lists.values[start..end]);
+            let mut sum = [_mm512_setzero_ps(); P];
+            // SAFETY: the caller vouches for P panels of sums and for every listed row of every panel.
+            unsafe {
+                let sums = sums.add(r * stride);
+                for p in 0..P {
+                    sum[p] = _mm512_loadu_ps(sums.add(p * PANEL));
+                }
+                for (&offset, &value) in offsets.iter().zip(values) {
+                    let (value, b) = (_mm512_set1_ps(value), b.add(offset as usize));
+                    for p in 0..P {
+                        sum[p] = _mm512_fmadd_ps(value, _mm512_loadu_ps(b.add(p * panel_stride)), sum[p]);
+                    }
+                }
+                for p in 0..P {
+                    _mm512_storeu_ps(sums.add(p * PANEL), sum[p]);
                 }
             }
         }

@@ -30,7 +30,7 @@ pub(crate) fn apply<F: Formula>(values: &mut [f32]) {
     match simd() {
         // SAFETY: the CPU has AVX2 and FMA.
         #[cfg(target_arch = "x86_64")]
-        Simd::Avx2 => unsafe { avx2::<F>(values) },
+        Simd::Avx2 | Simd::Avx512 => unsafe { avx2::<F>(values) },
         Simd::Portable => {
             for x in values {
                 *x = F::at::<NATIVE>(*x);
@@ -55,7 +55,7 @@ pub(crate) fn map<F: Formula>(from: &[f32], to: &mut [f32]) {
     match simd() {
         // SAFETY: the CPU has AVX2 and FMA.
         #[cfg(target_arch = "x86_64")]
-        Simd::Avx2 => unsafe { avx2::<F>(from, to) },
+        Simd::Avx2 | Simd::Avx512 => unsafe { avx2::<F>(from, to) },
         Simd::Portable => {
             for (x, y) in from.iter().zip(to) {
                 *y = F::at::<NATIVE>(*x);

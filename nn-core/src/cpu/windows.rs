@@ -17,7 +17,7 @@ pub(super) fn over_windows(reduction: Reduction, window: &Window, image: &[f32],
     match simd() {
         // SAFETY: the processor has AVX2 and FMA.
         #[cfg(target_arch = "x86_64")]
-        Simd::Avx2 => unsafe { over_windows_avx2(reduction, window, image, joined) },
+        Simd::Avx2 | Simd::Avx512 => unsafe { over_windows_avx2(reduction, window, image, joined) },
         Simd::Portable => over_windows_portable(reduction, window, image, joined),
     }
 }

@@ -97,7 +97,12 @@ fn all_sizes_and_transposes() {
 /// cannot change a sum.
 #[test]
 fn sparse_equals_dense_in_bits() {
-    let simd = microkernel::simd();
+    for simd in Simd::available() {
+        sparse_equals_dense(simd);
+    }
+}
+
+fn sparse_equals_dense(simd: Simd) {
     for (m, k, n) in [(100, 784, 500), (130, 300, 97), (7, 1200, 64), (784, 100, 200)] {
         for ta in [false, true] {
             for scale in [1.0, -1.0, 0.3] {
@@ -114,6 +119,24 @@ fn sparse_equals_dense_in_bits() {
                 let (sparse, dense) = (run(1), run(0));
                 assert!(sparse.iter().zip(&dense).all(|(x, y)| x == y), "{m} {k} {n} {ta} {scale}");
             }
+        }
+    }
+}
+
+#[test]
+fn wider_vectors_do_not_change_bits() {
+    for (m, k, n, density) in [(100, 784, 500, 1.0), (131, 75, 41, 1.0), (37, 400, 203, 0.3)] {
+        let (a, b) = (values(m * k, 15, density), values(k * n, 16, 1.0));
+        let (a, b) = (operand(&a, m, k, false), operand(&b, k, n, false));
+        let terms = [Term { a, b, packed: None, k, scale: 1.0 }];
+        let run = |simd: Simd| {
+            let mut out = vec![0.0; m * n];
+            run_with(simd, m, n, &terms, u64::from(density < 1.0), Sink::Store(Shared::new(&mut out), n));
+            out
+        };
+        let with_avx2: Vec<Simd> = Simd::available().into_iter().filter(|simd| simd.has_avx2()).collect();
+        for pair in with_avx2.windows(2) {
+            assert!(run(pair[0]).iter().zip(run(pair[1])).all(|(x, y)| x.to_bits() == y.to_bits()));
         }
     }
 }
@@ -196,8 +219,8 @@ fn a_finish_may_multiply_again() {
 }
 
 #[test]
-fn portable_kernels() {
-    for sparse in [0, 1] {
+fn kernels_of_all_instructions() {
+    for (simd, sparse) in Simd::available().into_iter().flat_map(|simd| [(simd, 0), (simd, 1)]) {
         for (m, n, k) in [(1, 1, 1), (7, 9, 33), (13, 100, 70)] {
             let (a, b) = (values(m * k, 13, 0.4), values(k * n, 14, 1.0));
             for (ta, tb) in [(false, false), (true, true)] {
@@ -209,7 +232,7 @@ fn portable_kernels() {
                     scale: -2.0,
                 }];
                 let mut out = vec![0.0; m * n];
-                run_with(Simd::Portable, m, n, &terms, sparse, Sink::Store(Shared::new(&mut out), n));
+                run_with(simd, m, n, &terms, sparse, Sink::Store(Shared::new(&mut out), n));
                 close(&out, n, &terms);
             }
         }

@@ -67,7 +67,7 @@ fn words(
         let counter = counter.wrapping_add((g * LANES) as u64);
         let (low, high) = (counter as u32, (counter >> 32) as u32);
         #[cfg(target_arch = "x86_64")]
-        if simd == Simd::Avx2 && low <= u32::MAX - LANES as u32 {
+        if simd.has_avx2() && low <= u32::MAX - LANES as u32 {
             // SAFETY: the CPU has AVX2.
             unsafe { x86::words(key, low, (high & !NORMAL) | flag, a, b) };
             continue;
@@ -117,7 +117,7 @@ fn dispatch(simd: Simd, draw: Draw, to: &mut [f32], a: &[u32; PIECE], b: &[u32; 
     match simd {
         // SAFETY: the CPU has AVX2 and FMA.
         #[cfg(target_arch = "x86_64")]
-        Simd::Avx2 => unsafe { avx2(draw, to, a, b) },
+        Simd::Avx2 | Simd::Avx512 => unsafe { avx2(draw, to, a, b) },
         Simd::Portable => body::<NATIVE>(draw, to, a, b),
     }
 }

@@ -1,7 +1,7 @@
 //! Filters at the points of a tile.
 
 use super::super::convolution::part;
-use super::super::microkernel::{self, LeftTile, PANEL, Runs, Simd, TILE_ROWS};
+use super::super::microkernel::{self, LeftTile, PANEL, Runs, TILE_ROWS, simd};
 use super::super::pack::{Scratch, Strided, pack_b};
 use super::super::product::Shared;
 use super::super::team::share;
@@ -53,12 +53,12 @@ impl Filters<'_> {
                 for group in 0..groups {
                     let (tile, here) = part(tiles, group, groups);
                     let start = pixels[point * pixel_pitch + tile * channels..].as_ptr();
-                    let left = LeftTile { start, row_stride: channels, col_stride: 1 };
+                    let left = LeftTile::strided(start, channels, 1);
                     let sums = sums[point * sum_pitch + tile * wide + panel * PANEL..].as_mut_ptr();
                     let (cols, runs) = (maps - panel * PANEL, Runs::one(channels));
                     // SAFETY: pixels and sums have a row for each tile at each point, the panel one for each channel.
                     unsafe {
-                        microkernel::tile(Simd::Avx2, here, cols, runs, left, columns, sums, wide, false);
+                        microkernel::tile(simd(), here, cols, runs, left, columns, sums, wide, false);
                     }
                 }
             }
@@ -93,7 +93,7 @@ pub(super) unsafe fn with_filters<const R: usize, const S: usize>(
     filters.check(window.patch_len(), maps);
     let mut taken = WORKSPACE.take();
     let packed = taken.packed.floats(window.patch_len() * wide);
-    pack_b(Simd::Avx2, &filters.into(), 0, window.patch_len(), 0, maps, packed);
+    pack_b(simd(), &filters.into(), 0, window.patch_len(), 0, maps, packed);
     let pitch = pitch(channels * wide);
     let values = taken.transformed.floats(S * S * pitch);
     let shared = Shared::new(values);

@@ -1,7 +1,7 @@
 //! The gradient of the filters.
 
 use super::super::convolution::{Patches, part};
-use super::super::microkernel::{self, LeftTile, PANEL, Runs, Simd, TILE_ROWS};
+use super::super::microkernel::{self, LeftTile, PANEL, Runs, TILE_ROWS, simd};
 use super::super::pack::{Scratch, Strided};
 use super::transform::{LANES, ScaledSums, Values, twice};
 use super::{M, Tiling, pitch};
@@ -105,13 +105,13 @@ impl<const S: usize> Part<'_, S> {
                 for group in 0..groups {
                     let (channel, here) = part(channels, group, groups);
                     let start = pixels[point * pixel_pitch + channel..].as_ptr();
-                    let left = LeftTile { start, row_stride: 1, col_stride: channels };
+                    let left = LeftTile::strided(start, 1, channels);
                     let sums = sums[point * sum_pitch + channel * wide + panel * PANEL..].as_mut_ptr();
                     let cols = self.maps - panel * PANEL;
                     // SAFETY: pixels and deltas have a row for each tile at each point, the sums one for each channel.
                     unsafe {
                         microkernel::tile(
-                            Simd::Avx2,
+                            simd(),
                             here,
                             cols,
                             Runs::one(tiles),
