@@ -84,13 +84,14 @@ impl Stage<'_> {
     pub(super) fn machine(&self, run: &mut Run, plan: &Plan) -> Result<Found, RunError> {
         let (hidden, layers) = (plan.hidden, layers(plan.hidden));
         let key = self.key.fold_in(hidden.len() as u64);
-        let dbm = match hidden.len() {
-            1 => drawn(&self.base, hidden, key)?,
-            _ => self.pretrained(run, hidden, &layers, key)?,
+        let dbm = if plan.pretrained {
+            self.pretrained(run, hidden, &layers, key)?
+        } else {
+            drawn(&self.base, hidden, key)?
         };
-        let mut learner = self.recipe.joint(dbm, plan.rate, self.per_epoch(), key.fold_in(CHAINS))?;
+        let mut learner = self.recipe.joint(dbm, plan, self.per_epoch(), key.fold_in(CHAINS))?;
         let stage = format!("{layers}-joint");
-        let training = self.training(&stage, self.recipe.epochs(hidden.len()), key);
+        let training = self.training(&stage, self.recipe.epochs(plan), key);
         let figures = training.run(run, &mut learner, &self.train, self.watched())?;
         learner.chains.gibbs(&learner.dbm, self.recipe.settle, key.fold_in(EQUILIBRIUM));
         let mut found = Found {

@@ -2,7 +2,7 @@
 
 use nn_core::{Key, Penalty, Schedule, Sgd};
 use nn_rbm::ais::Betas;
-use nn_rbm::dbm::{Chains, DbmLearner, LayerSparsity, pretraining};
+use nn_rbm::dbm::{Chains, DbmLearner, LayerOffsets, LayerSparsity, pretraining};
 use nn_rbm::dbn::GreedyLearner;
 use nn_rbm::{Dbm, Dbn};
 
@@ -17,6 +17,8 @@ const EPOCHS_OF_A_SWEEP: u64 = 20;
 pub(super) const TARGETS: [f32; 2] = [0.2, 0.1];
 pub(super) const SPARSITY_COST: f32 = 1e-3;
 const SPARSITY_DECAY: f32 = 0.9;
+/// Share of the way to the means of a batch that offsets of a centred gradient move.
+const OFFSET_RATE: f32 = 0.01;
 
 /// A machine to be trained.
 pub(super) struct Plan {
@@ -24,6 +26,24 @@ pub(super) struct Plan {
     pub(super) hidden: &'static [usize],
     /// Rate of joint training at its beginning; it falls to 0.
     pub(super) rate: f32,
+    /// Whether joint training starts from machines that were trained one on the other, or from random weights.
+    pub(super) pretrained: bool,
+}
+
+impl Plan {
+    /// Whether the gradient of joint training is centred, as several layers need it that were not pretrained.
+    pub(super) fn centred(&self) -> bool {
+        !self.pretrained && self.hidden.len() > 1
+    }
+
+    /// What joint training starts from, in words.
+    pub(super) fn start(&self) -> &'static str {
+        match (self.pretrained, self.centred()) {
+            (true, _) => "pretrained machines",
+            (false, true) => "random weights, the gradient centred",
+            (false, false) => "random weights",
+        }
+    }
 }
 
 /// What a profile sets.
@@ -47,7 +67,10 @@ pub(super) struct Recipe {
 }
 
 /// A machine that was not pretrained begins with a larger rate.
-const BOTH: &[Plan] = &[Plan { hidden: &[200], rate: 0.05 }, Plan { hidden: &[180, 90], rate: 0.02 }];
+const BOTH: &[Plan] = &[
+    Plan { hidden: &[200], rate: 0.05, pretrained: false },
+    Plan { hidden: &[180, 90], rate: 0.02, pretrained: true },
+];
 
 impl Recipe {
     pub(super) fn of(profile: &str) -> Recipe {
@@ -78,8 +101,8 @@ impl Recipe {
             },
             "paper" => Recipe {
                 digits: DigitSet::Full,
-                machines: &[Plan { hidden: &[500, 1000], rate: 0.02 }],
-                pretraining_epochs: 40,
+                machines: &[Plan { hidden: &[500, 1000], rate: 0.05, pretrained: false }],
+                pretraining_epochs: 0,
                 joint_epochs: 100,
                 momentum: 0.0,
                 decay: 2e-4,
@@ -121,21 +144,21 @@ impl Recipe {
     }
 
     /// Epochs of joint training: a machine without pretraining has that many more.
-    pub(super) fn epochs(&self, depth: usize) -> u64 {
-        self.joint_epochs + if depth > 1 { 0 } else { self.pretraining_epochs }
+    pub(super) fn epochs(&self, plan: &Plan) -> u64 {
+        self.joint_epochs + if plan.pretrained { 0 } else { self.pretraining_epochs }
     }
 
-    /// A learner of all layers together, its rate falling to 0 from this one on.
+    /// A learner of all layers together.
     pub(super) fn joint(
         &self,
         dbm: Dbm,
-        rate: f32,
+        plan: &Plan,
         per_epoch: u64,
         key: Key,
     ) -> Result<DbmLearner<Sgd>, RunError> {
         let doing = "setting up joint training";
-        let updates = self.epochs(dbm.depth()) * per_epoch;
-        let rate = Schedule::Linear { from: rate, to: 0.0, updates };
+        let updates = self.epochs(plan) * per_epoch;
+        let rate = Schedule::Linear { from: plan.rate, to: 0.0, updates };
         let sgd = Sgd::new(&dbm, rate, self.momentum, Penalty::l2(self.decay)).while_doing(doing)?;
         let chains = Chains::new(&dbm, CHAINS, key).while_doing(doing)?;
         let targets = &TARGETS[..dbm.depth().min(TARGETS.len())];
@@ -146,6 +169,9 @@ impl Recipe {
             learner.inference_sweeps = 0;
         }
         learner.sparsity = Some(sparsity);
+        if plan.centred() {
+            learner.offsets = Some(LayerOffsets::new(&learner.dbm, OFFSET_RATE).while_doing(doing)?);
+        }
         Ok(learner)
     }
 }
