@@ -43,6 +43,7 @@ pub(crate) fn simd() -> Simd {
 
 impl Simd {
     /// Whether AVX2, FMA and POPCNT are there.
+    #[cfg(any(target_arch = "x86_64", test))]
     pub(crate) fn has_avx2(self) -> bool {
         self != Simd::Portable
     }

@@ -234,6 +234,7 @@ unsafe fn strip_rows(
     sums: *mut f32,
     stride: usize,
 ) {
+    #[cfg(target_arch = "x86_64")]
     macro_rules! pick {
         ($kernel:ident) => {
             // SAFETY: passed on from the caller; the constants are those of the match.
